@@ -1,0 +1,1 @@
+"""Tilebox workflows, self-hosted on Celery with a durable Postgres job ledger."""

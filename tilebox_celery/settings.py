@@ -1,0 +1,136 @@
+"""Read every environment variable once, into one frozen Settings value."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from tilebox_celery.errors import ArgumentError
+
+PREFIX = "TILEBOX_CELERY_"
+VENDOR_URL = "https://api.tilebox.com"
+
+
+def default_home() -> Path:
+    """Return the directory of the embedded stack: ``TILEBOX_CELERY_HOME`` or ``~/.local/share/tilebox-celery``."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(os.environ.get(PREFIX + "HOME") or Path(base) / "tilebox-celery").expanduser()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one process.
+
+    Example:
+        >>> Settings.from_environment({"TILEBOX_CELERY_MAX_INPUT_BYTES": "2048"}).max_input_bytes
+        2048
+    """
+
+    ledger_url: str | None = field(default=None, repr=False)
+    """``postgresql://`` URL of the ledger; None means the embedded stack."""
+    broker_url: str | None = field(default=None, repr=False)
+    """``redis://``, ``rediss://``, ``redis+socket://``, ``amqp://`` or ``amqps://`` URL; None means the embedded stack."""
+    home: Path = field(default_factory=default_home)
+    """Data directory of the embedded stack."""
+    max_input_bytes: int = 1024 * 1024
+    """Largest serialised input of one task."""
+    max_result_bytes: int = 1024 * 1024
+    """Largest JSON result of one Celery task in a canvas."""
+    max_subtasks: int = 64
+    """Subtasks that one execution may submit, unless its class says otherwise."""
+    lease: timedelta = timedelta(seconds=30)
+    """How long a slot may be silent before its tasks go to another runner."""
+    heartbeat: timedelta = timedelta(seconds=5)
+    """How often the keeper renews the leases of a worker."""
+    grace: timedelta = timedelta(seconds=25)
+    """How long a running task may go on after the first SIGTERM."""
+    batch: timedelta = timedelta(milliseconds=100)
+    """Expected work that one claim takes."""
+    wake_by: str = "notify"
+    """How this process wants its wake-ups: ``notify`` (Postgres) or ``broker`` (Celery message)."""
+    event_args: bool = False
+    """Put task inputs into Celery events; off, since Flower may be open to more people than the ledger."""
+    idle_stop: timedelta = timedelta(seconds=60)
+    """How long the embedded servers stay up after the last user has left."""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings from ``TILEBOX_CELERY_*``.
+
+        Args:
+            environ: Variables to read; None reads the process environment.
+
+        Raises:
+            ArgumentError: A variable has a value that cannot be used; the message names it.
+        """
+        env = os.environ if environ is None else environ
+        settings = cls(
+            ledger_url=env.get(PREFIX + "LEDGER_URL") or None,
+            broker_url=env.get(PREFIX + "BROKER_URL") or None,
+            home=Path(env[PREFIX + "HOME"]).expanduser() if env.get(PREFIX + "HOME") else default_home(),
+        )
+        if settings.ledger_url:
+            check_ledger_url(settings.ledger_url)
+        changes: dict[str, object] = {}
+        for name in ("max_input_bytes", "max_result_bytes", "max_subtasks"):
+            if text := env.get(PREFIX + name.upper()):
+                changes[name] = _positive_int(PREFIX + name.upper(), text)
+        for name in ("lease", "heartbeat", "grace", "batch", "idle_stop"):
+            if text := env.get(PREFIX + name.upper()):
+                changes[name] = timedelta(seconds=_positive_float(PREFIX + name.upper(), text))
+        if text := env.get(PREFIX + "WAKE_BY"):
+            if text not in ("notify", "broker"):
+                raise ArgumentError(f"{PREFIX}WAKE_BY is '{text}', but must be 'notify' or 'broker'.")
+            changes["wake_by"] = text
+        if text := env.get(PREFIX + "EVENT_ARGS"):
+            changes["event_args"] = text.lower() in ("1", "true", "yes", "on")
+        return replace(settings, **changes)  # type: ignore[arg-type]  # the names above are fields of the right type
+
+
+def check_ledger_url(url: str) -> None:
+    """Raise ArgumentError unless the URL names a Postgres database."""
+    scheme = url.partition("://")[0]
+    if scheme not in ("postgresql", "postgres"):
+        raise ArgumentError(f"The ledger URL {redact_url(url)} must start with postgresql://.")
+
+
+def redact_url(url: str) -> str:
+    """Replace the password in a URL by three stars.
+
+    Example:
+        >>> redact_url("postgresql://me:secret@db:5432/tilebox")
+        'postgresql://me:***@db:5432/tilebox'
+    """
+    try:
+        parts = urlsplit(url)
+        password = parts.password
+    except ValueError:
+        return "<unreadable URL>"
+    query = "&".join(
+        f"{name}=***" if name.lower() in ("password", "passfile", "sslpassword") else f"{name}{sep}{value}"
+        for name, sep, value in (item.partition("=") for item in parts.query.split("&"))
+        if name
+    )
+    netloc = parts.netloc
+    if password is not None:
+        user, _, host = netloc.rpartition("@")
+        netloc = f"{quote(user.partition(':')[0], safe='%')}:***@{host}"
+    return urlunsplit((parts.scheme, netloc, parts.path, query, parts.fragment))
+
+
+def _positive_int(name: str, text: str) -> int:
+    if not text.isdecimal() or int(text) <= 0:
+        raise ArgumentError(f"{name} is '{text}', but must be a positive whole number.")
+    return int(text)
+
+
+def _positive_float(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise ArgumentError(f"{name} is '{text}', but must be a positive number of seconds.")
+    return value
