@@ -1,6 +1,7 @@
 """Make ``.venv`` from wheels alone: ``python3 scripts/set_up.py dev|demo``; the Makefile calls it when needed."""
 
 import os
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,9 @@ def run(what: str, command: "list[str]", quiet: bool = False) -> None:
     """Run one step in a clean environment; stop with one sentence if it fails."""
     environment = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     environment.update(UV_PROJECT_ENVIRONMENT=str(VENV), UV_PYTHON_DOWNLOADS="never", PIP_DISABLE_PIP_VERSION_CHECK="1")
+    if ssl.create_default_context().cert_store_stats()["x509_ca"]:
+        # Behind a company's proxy only the machine's own certificates are right; without any, uv brings its own.
+        environment.update(UV_SYSTEM_CERTS="1", UV_NATIVE_TLS="1")
     output = subprocess.DEVNULL if quiet else None
     if subprocess.call(command, cwd=ROOT, env=environment, stdout=output) != 0:  # noqa: S603  # the commands above
         stop(f"Installing {what} failed (the lines above say why): mend that and run the same make target again.")
