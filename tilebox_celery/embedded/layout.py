@@ -1,0 +1,147 @@
+"""Know where everything lies in a data directory, and make its folders private."""
+
+import contextlib
+import hashlib
+import os
+import pwd
+import re
+import stat
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tilebox_celery.errors import EmbeddedStackError
+
+POSTGRES_SOCKET = ".s.PGSQL.5432"
+VALKEY_SOCKET = "valkey.sock"
+# sun_path holds 108 bytes with its NUL; PostgreSQL's is the longest name that we bind.
+_LONGEST_FOLDER = 107 - len("/" + POSTGRES_SOCKET)
+# Anything else would have to be quoted in a list of PostgreSQL, a line of Valkey or a broker URL.
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+=@~-]*\Z")
+ANOTHER_HOME = "set TILEBOX_CELERY_HOME to a directory of your own"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of one data directory."""
+
+    home: Path
+
+    @property
+    def run(self) -> Path:
+        """Locks, the state file and, where the path is short enough, the sockets."""
+        return self.home / "run"
+
+    @property
+    def postgres(self) -> Path:
+        """PostgreSQL's data; it appears here by one rename, whole or not at all."""
+        return self.home / "postgres"
+
+    @property
+    def valkey(self) -> Path:
+        """Valkey's append-only file."""
+        return self.home / "valkey"
+
+    @property
+    def log(self) -> Path:
+        """What the servers and their supervisor wrote."""
+        return self.home / "log"
+
+    @property
+    def users_lock(self) -> Path:
+        """Locked shared by each process that uses the stack."""
+        return self.run / "users.lock"
+
+    @property
+    def start_lock(self) -> Path:
+        """Locked by the one process that starts or stops the stack."""
+        return self.run / "start.lock"
+
+    @property
+    def supervisor_lock(self) -> Path:
+        """Locked by the supervisor for as long as it lives."""
+        return self.run / "supervisor.lock"
+
+    @property
+    def state(self) -> Path:
+        """What the supervisor says about itself."""
+        return self.run / "state.json"
+
+
+def layout_of(home: Path) -> Layout:
+    """Return the layout of a data directory, under one name however it was written."""
+    return Layout(Path(os.path.realpath(Path(home).expanduser())))
+
+
+def make_folders(layout: Layout) -> None:
+    """Create the data directory and its folders with mode 0700.
+
+    Raises:
+        EmbeddedStackError: The directory cannot be written, or belongs to another user.
+    """
+    try:
+        _make_home(layout)
+        for folder in (layout.run, layout.log, layout.valkey):
+            folder.mkdir(mode=0o700, exist_ok=True)
+            _check_owner(folder)
+            if stat.S_IMODE(folder.stat().st_mode) != 0o700:
+                folder.chmod(0o700)
+    except OSError as error:
+        raise EmbeddedStackError(
+            f"The data directory {layout.home} cannot be used ({error.strerror}): {ANOTHER_HOME}."
+        ) from error
+
+
+def choose_socket_folder(layout: Layout) -> Path:
+    """Return the folder for the sockets: inside the data directory, or a short private one when its path is too long.
+
+    Raises:
+        EmbeddedStackError: No short folder can be made.
+    """
+    if len(os.fsencode(layout.run)) <= _LONGEST_FOLDER and _PLAIN_PATH.match(str(layout.run)):
+        return layout.run
+    # The inode tells a directory from an earlier one of the same path, whose servers may still be going down.
+    key = f"{layout.home}:{layout.home.stat().st_ino}"
+    name = f"tbx-{os.geteuid()}-{hashlib.sha256(key.encode(errors='surrogateescape')).hexdigest()[:12]}"
+    folder = Path("/tmp") / name  # noqa: S108  # TMPDIR may be long, or differ between the users of one stack
+    try:
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        if not _is_private(folder):  # somebody else has taken the name: use one that nobody can guess
+            folder = Path(tempfile.mkdtemp(prefix=name + "-", dir="/tmp"))
+    except OSError as error:
+        raise EmbeddedStackError(
+            f"The path of {layout.home} is too long for a socket, and /tmp has no room for one ({error.strerror}): "
+            "set TILEBOX_CELERY_HOME to a shorter path."
+        ) from error
+    return folder
+
+
+def _make_home(layout: Layout) -> None:
+    try:
+        layout.home.parent.mkdir(parents=True, exist_ok=True)
+        layout.home.mkdir(mode=0o700)
+    except FileExistsError:
+        if not layout.home.is_dir():
+            raise NotADirectoryError(0, "it is not a directory") from None
+        # A folder that holds other things too keeps its mode: ours inside it are private anyway.
+        if layout.home.stat().st_mode & 0o077 and (layout.run.is_dir() or not any(layout.home.iterdir())):
+            layout.home.chmod(0o700)
+
+
+def _check_owner(folder: Path) -> None:
+    owner = folder.stat().st_uid
+    if owner == os.geteuid():
+        return
+    try:
+        name = pwd.getpwuid(owner).pw_name
+    except KeyError:
+        name = str(owner)
+    raise EmbeddedStackError(
+        f"The data directory {folder.parent} belongs to user {name}: run as that user, or {ANOTHER_HOME}."
+    )
+
+
+def _is_private(folder: Path) -> bool:
+    found = folder.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) == 0o700

@@ -1,0 +1,264 @@
+"""Start both servers, watch them, and stop them when the last user has been gone for a while.
+
+One such process lives beside each running stack. It sleeps in the kernel: until a server ends, a signal arrives, or the
+last shared lock on the users' file goes, however its holder died. Should it be killed itself, the servers go on, and
+the next user starts another one, which adopts them.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from tilebox_celery.embedded.layout import Layout, choose_socket_folder, layout_of, make_folders
+from tilebox_celery.embedded.locks import open_lock, try_flock, try_record_lock
+from tilebox_celery.embedded.postgres_server import PostgresServer
+from tilebox_celery.embedded.server import Server
+from tilebox_celery.embedded.state import State, Status, write_state
+from tilebox_celery.embedded.valkey_server import ValkeyServer
+from tilebox_celery.errors import EmbeddedStackError
+
+START_SECONDS = 300.0
+"""Recovery after a crash may have to read a gigabyte of log."""
+_QUICK_DEATHS = 3
+_QUICK_SECONDS = 5.0
+
+
+class Supervisor:
+    """The servers of one data directory, and when they shall stop."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.sockets = choose_socket_folder(layout)
+        self.postgres = PostgresServer(layout, self.sockets)
+        self.valkey = ValkeyServer(layout, self.sockets)
+        self.users = UsersWatch(layout)
+        self._deaths: list[float] = []
+
+    @property
+    def servers(self) -> tuple[Server, Server]:
+        """Both servers, the one that takes longer to start last."""
+        return (self.valkey, self.postgres)
+
+    def start(self) -> None:
+        """Make sure that both servers answer."""
+        self._say("starting")
+        for server in self.servers:
+            server.start()
+        self._await_valkey()
+        self.postgres.await_ready(START_SECONDS)
+        self._say("ready")
+
+    def watch(self) -> None:
+        """Return when the servers shall stop: asked to by a signal, or nobody has used them for the idle time."""
+        signals = _signal_pipe()
+        idle_since: float | None = None
+        self.users.await_empty()
+        while True:
+            ready = self._poll(signals, None if idle_since is None else self.users.idle_stop / 4)
+            if signals in ready:
+                received = os.read(signals, 64)
+                if signal.SIGTERM in received:
+                    return
+            if any(server.has_ended() or not server.accepts_connections() for server in self.servers if ready):
+                if self.users.is_empty():
+                    return
+                self._restart()
+            if self.users.pipe in ready:
+                os.read(self.users.pipe, 64)
+                idle_since = time.monotonic()
+            if idle_since is not None:
+                if not self.users.is_empty():
+                    idle_since = None
+                    self.users.await_empty()
+                elif self.users.was_visited():
+                    idle_since = time.monotonic()
+                elif time.monotonic() - idle_since >= self.users.idle_stop and self.users.shut_out():
+                    return
+
+    def stop(self) -> None:
+        """Stop both servers."""
+        self._say("stopping")
+        for server in self.servers:
+            server.stop()
+        if self.sockets != self.layout.run:
+            with contextlib.suppress(OSError):
+                self.sockets.rmdir()
+        self.layout.state.unlink(missing_ok=True)
+
+    def _poll(self, signals: int, seconds: float | None) -> set[int]:
+        poller = select.poll()
+        for descriptor in (signals, self.users.pipe, *(server.pidfd for server in self.servers)):
+            if descriptor is not None:
+                poller.register(descriptor, select.POLLIN)
+        wait = None if seconds is None else min(max(seconds, 0.02), 1.0) * 1000
+        return {descriptor for descriptor, _ in poller.poll(wait)}
+
+    def _restart(self) -> None:
+        """Start again what has died, unless it keeps dying."""
+        now = time.monotonic()
+        self._deaths = [at for at in self._deaths if now - at < _QUICK_SECONDS * _QUICK_DEATHS] + [now]
+        if len(self._deaths) > _QUICK_DEATHS:
+            raise EmbeddedStackError(f"A server died {_QUICK_DEATHS} times in a row (logs: {self.layout.log}).")
+        make_folders(self.layout)
+        for server in self.servers:
+            if server.has_ended() or not server.accepts_connections():
+                log("server died", server=server.program, pid=server.pid)
+                server.stop()
+        self.start()
+
+    def _await_valkey(self) -> None:
+        try:
+            self.valkey.await_ready(START_SECONDS)
+        except EmbeddedStackError as error:
+            if not any(self.valkey.folder.iterdir()):
+                raise
+            log("broker data set aside", error=error)
+            self.valkey.stop()
+            self.valkey.set_data_aside()
+            self.valkey.start()
+            self.valkey.await_ready(START_SECONDS)
+
+    def _say(self, status: Status) -> None:
+        log(status, postgres=self.postgres.pid, valkey=self.valkey.pid)
+        write_state(
+            self.layout,
+            State(
+                status=status,
+                home=str(self.layout.home),
+                sockets=str(self.sockets),
+                supervisor=os.getpid(),
+                postgres=self.postgres.pid,
+                valkey=self.valkey.pid,
+            ),
+        )
+
+
+class UsersWatch:
+    """Notice when the last user has gone, and users who came and went between two looks."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._lock = open_lock(layout.users_lock)
+        self._waiting_lock = open_lock(layout.users_lock)
+        self._asked = threading.Event()
+        self.pipe, self._told = os.pipe()
+        self._last_visit = self._visit()
+        threading.Thread(target=self._wait, daemon=True).start()
+
+    @property
+    def idle_stop(self) -> float:
+        """How many seconds the servers stay up without users, as the last one to come wished."""
+        with contextlib.suppress(ValueError):
+            return float(os.pread(self._lock, 64, 0))
+        return 60.0
+
+    def await_empty(self) -> None:
+        """Make the pipe readable as soon as nobody is there."""
+        self._asked.set()
+
+    def is_empty(self) -> bool:
+        """Say whether nobody is there now."""
+        if not try_flock(self._lock):
+            return False
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+        return True
+
+    def was_visited(self) -> bool:
+        """Say whether somebody came since the last call."""
+        before, self._last_visit = self._last_visit, self._visit()
+        return before != self._last_visit
+
+    def shut_out(self) -> bool:
+        """Let nobody in until this process ends; False if somebody is there or has just been."""
+        if not try_flock(self._lock):
+            return False
+        if self.was_visited():
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            return False
+        return True
+
+    def _visit(self) -> int:
+        return os.fstat(self._lock).st_mtime_ns
+
+    def _wait(self) -> None:
+        while self._asked.wait():
+            self._asked.clear()
+            fcntl.flock(self._waiting_lock, fcntl.LOCK_EX)
+            fcntl.flock(self._waiting_lock, fcntl.LOCK_UN)
+            os.write(self._told, b"e")
+
+
+def main(home: str) -> NoReturn:
+    """Run the supervisor of a data directory, and say on standard output whether the servers are up."""
+    if os.fork() > 0:
+        os._exit(0)  # an orphan is nobody's child: no user has to reap it
+    os.umask(0o077)
+    layout = layout_of(Path(home))
+    try:
+        make_folders(layout)
+        _write_errors_to(layout.log / "supervisor.log")
+        if not try_record_lock(open_lock(layout.supervisor_lock)):
+            _answer("busy")
+            os._exit(0)
+        supervisor = Supervisor(layout)
+        try:
+            supervisor.start()
+            _answer("ready")
+            supervisor.watch()
+        finally:
+            supervisor.stop()
+    except (EmbeddedStackError, OSError) as error:
+        log("failed", error=error)
+        _answer("failed", str(error))
+        os._exit(1)
+    os._exit(0)  # the waiting thread may sit in the kernel for ever
+
+
+def log(event: str, **fields: object) -> None:
+    """Write one line to the supervisor's log."""
+    text = "".join(f" {name}={value}" for name, value in fields.items() if value is not None)
+    now = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime())
+    sys.stderr.write(f"{now} UTC [{os.getpid()}] {event}{text}\n")
+    sys.stderr.flush()
+
+
+def _answer(status: str, error: str | None = None) -> None:
+    with contextlib.suppress(OSError):  # who asked may have gone
+        os.write(1, json.dumps({"status": status, "error": error}).encode())
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+
+
+def _write_errors_to(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    if os.fstat(descriptor).st_size > 1024 * 1024:
+        os.ftruncate(descriptor, 0)
+    os.dup2(descriptor, 2)
+    os.close(descriptor)
+
+
+def _signal_pipe() -> int:
+    """Return a pipe that names each signal that arrives."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD):
+        signal.signal(number, _noted)
+    return reader
+
+
+def _noted(number: int, frame: FrameType | None) -> None:
+    """Do nothing: the number is in the pipe already."""
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
