@@ -1,0 +1,315 @@
+"""From a type annotation to the function that turns JSON back into a value of that type."""
+
+import sys
+import types
+import typing
+from collections import abc
+from dataclasses import is_dataclass
+from enum import Enum
+from typing import Annotated, Any, Literal, NamedTuple, NewType, TypeVar, Union
+
+from tilebox_celery.model.codecs import (
+    CODECS,
+    TEXT_CODECS,
+    Decode,
+    decode_bytes,
+    decode_enum,
+    encode_enum,
+    is_message,
+    stored_fields,
+)
+
+
+class Kind(NamedTuple):
+    """What an annotation says about the JSON value."""
+
+    decode: Decode | None = None
+    """Turns JSON into the value; None: it is the value already."""
+    json_types: tuple[type, ...] | None = None
+    """The JSON types that fit; None: all of them."""
+    key: Decode | None = None
+    """Turns a key of a JSON object back; None: the same as `decode`."""
+
+    def fits(self, data: Any) -> bool:
+        """Return whether JSON of this type can be meant at all."""
+        return self.json_types is None or type(data) in self.json_types
+
+
+ANYTHING = Kind()
+_LISTS = (list, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
+_SETS = (set, abc.Set, abc.MutableSet)
+_DICTS = (dict, abc.Mapping, abc.MutableMapping)
+_PLAIN: dict[Any, Kind] = {
+    str: Kind(None, (str,)),
+    bool: Kind(None, (bool,), key=lambda key: {"true": True, "false": False}[key]),
+    int: Kind(None, (int,), key=int),
+    float: Kind(None, (float, int), key=float),
+    None: Kind(None, (type(None),), key=lambda key: {"null": None}[key]),
+    type(None): Kind(None, (type(None),), key=lambda key: {"null": None}[key]),
+    Any: ANYTHING,
+    object: ANYTHING,
+    list: Kind(None, (list,)),
+    dict: Kind(None, (dict,)),
+}
+
+
+def field_kinds(cls: type, local_types: dict[str, Any]) -> dict[str, Kind]:
+    """Find out for each stored field of a dataclass how to decode it.
+
+    Args:
+        cls: The dataclass.
+        local_types: Classes that annotations name and that are not global.
+
+    Raises:
+        TypeError: An annotation cannot be resolved, or has no JSON form; the message names the field.
+    """
+    hints = resolve_hints(cls, local_types)
+    kinds = {}
+    for field in stored_fields(cls):
+        try:
+            kinds[field.name] = kind_of(hints.get(field.name, field.type), local_types)
+        except TypeError as error:
+            raise TypeError(f"field {field.name!r}: {error}") from None
+    return kinds
+
+
+def kind_of(hint: Any, local_types: dict[str, Any]) -> Kind:  # noqa: PLR0911 # one return per kind of annotation
+    """Find out how to decode one annotation.
+
+    Raises:
+        TypeError: The type has no JSON form.
+    """
+    if isinstance(hint, abc.Hashable) and hint in _PLAIN:
+        return _PLAIN[hint]
+    if isinstance(hint, NewType):
+        return kind_of(hint.__supertype__, local_types)
+    if isinstance(hint, TypeVar):
+        return kind_of(hint.__bound__, local_types) if hint.__bound__ is not None else ANYTHING
+    if hasattr(hint, "__value__"):  # type X = ...
+        return kind_of(hint.__value__, local_types)
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated or origin in (typing.Required, typing.NotRequired):
+        return kind_of(arguments[0], local_types)
+    if origin is Literal:
+        return _literal(arguments)
+    if origin is Union or origin is types.UnionType:
+        return _union([kind_of(argument, local_types) for argument in arguments])
+    if origin is not None:
+        return _container(origin, arguments, local_types)
+    if isinstance(hint, type):
+        return _class(hint, local_types)
+    raise TypeError(f"the annotation {hint!r} has no JSON form")
+
+
+def _class(cls: type, local_types: dict[str, Any]) -> Kind:  # noqa: PLR0911 # one return per kind of class
+    for base in cls.__mro__:
+        if base in CODECS:
+            return Kind(CODECS[base][1])
+        if base in TEXT_CODECS:
+            return Kind(_text(cls, TEXT_CODECS[base][1]), (str,))
+    if issubclass(cls, Enum):
+        data_types = {type(encode_enum(member)) for member in cls}
+        by_text = {str(encode_enum(member)): member for member in cls}
+        return Kind(decode_enum(cls), tuple(data_types), key=lambda key: by_text[key])
+    if is_dataclass(cls):
+        return Kind(FieldsDecoder.of(cls, local_types), (dict,))
+    if is_message(cls):
+        return Kind(lambda text: cls.FromString(decode_bytes(text)), (str,))  # type: ignore[attr-defined] # is_message
+    if typing.is_typeddict(cls):
+        return _typed_dict(cls, local_types)
+    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+        return _named_tuple(cls, local_types)
+    if issubclass(cls, str | bool | int | float):
+        base = next(base for base in (str, bool, int, float) if issubclass(cls, base))
+        return Kind(cls, _PLAIN[base].json_types)
+    return _container(cls, (), local_types)
+
+
+def _text(cls: type, decode: Decode) -> Decode:
+    def checked(data: Any) -> Any:
+        if not isinstance(data, str):
+            raise TypeError(f"expected the text of a {cls.__name__}, got {data!r:.80}")
+        return decode(data)
+
+    return checked
+
+
+def _container(origin: type, arguments: tuple[Any, ...], local_types: dict[str, Any]) -> Kind:
+    if origin in _DICTS:
+        key, value = arguments or (Any, Any)
+        return _dict(kind_of(key, local_types), kind_of(value, local_types))
+    if origin is tuple and arguments and arguments[-1] is not ...:
+        return _fixed_tuple([kind_of(argument, local_types) for argument in arguments], tuple)
+    item = kind_of(arguments[0], local_types).decode if arguments else None
+    if origin in _LISTS:
+        return Kind(None if item is None else lambda data: [item(each) for each in _listed(data)], (list,))
+    if origin in _SETS or origin is frozenset or origin is tuple:
+        build: type = set if origin in _SETS else origin
+        return Kind(lambda data: build(_listed(data) if item is None else [item(each) for each in data]), (list,))
+    if is_dataclass(origin):  # a generic one; its type variables are taken as they are bound
+        return Kind(FieldsDecoder.of(origin, local_types), (dict,))
+    raise TypeError(
+        f"{getattr(origin, '__name__', origin)} has no JSON form; use a dataclass, or teach it with register_codec"
+    )
+
+
+def _dict(key: Kind, value: Kind) -> Kind:
+    decode_key, decode_value = key.key or key.decode, value.decode
+    if decode_key is None and decode_value is None:
+        return _PLAIN[dict]
+
+    def decode(data: Any) -> Any:
+        if type(data) is not dict:
+            raise TypeError(f"expected an object, got {data!r:.80}")
+        return {
+            decode_key(name) if decode_key else name: decode_value(each) if decode_value else each
+            for name, each in data.items()
+        }
+
+    return Kind(decode, (dict,))
+
+
+def _fixed_tuple(items: list[Kind], build: Decode) -> Kind:
+    def decode(data: Any) -> Any:
+        if len(_listed(data)) != len(items):
+            raise ValueError(f"expected {len(items)} values, got {len(data)}")
+        return build(kind.decode(each) if kind.decode else each for kind, each in zip(items, data, strict=True))
+
+    return Kind(decode, (list,))
+
+
+def _named_tuple(cls: Any, local_types: dict[str, Any]) -> Kind:
+    hints = resolve_hints(cls, local_types)
+    return _fixed_tuple([kind_of(hints.get(name, Any), local_types) for name in cls._fields], cls._make)
+
+
+def _typed_dict(cls: Any, local_types: dict[str, Any]) -> Kind:
+    decoders: dict[str, Decode] = {}
+
+    def decode(data: Any) -> Any:
+        if type(data) is not dict:
+            raise TypeError(f"expected an object, got {data!r:.80}")
+        return {name: decoders[name](each) if name in decoders else each for name, each in data.items()}
+
+    for name, hint in resolve_hints(cls, local_types).items():
+        if found := kind_of(hint, local_types).decode:
+            decoders[name] = found
+    return Kind(decode, (dict,))
+
+
+def _literal(choices: tuple[Any, ...]) -> Kind:
+    known = {(encode_enum(each) if isinstance(each, Enum) else each): each for each in choices}
+
+    def decode(data: Any) -> Any:
+        if not isinstance(data, abc.Hashable) or data not in known:
+            raise ValueError(f"{data!r:.80} is none of {', '.join(map(repr, choices))}")
+        return known[data]
+
+    return Kind(decode, tuple({type(data) for data in known}))
+
+
+def _union(members: list[Kind]) -> Kind:
+    """Take the first member that fits; among dataclasses the one with exactly these fields."""
+    if all(kind.decode is None for kind in members):
+        return Kind(None, None if any(kind.json_types is None for kind in members) else _joined(members))
+    objects = [kind.decode for kind in members if isinstance(kind.decode, FieldsDecoder)]
+
+    def decode(data: Any) -> Any:
+        if type(data) is dict:
+            for exact in objects:
+                if data.keys() == exact.names:
+                    return exact(data)
+        problems = []
+        for kind in members:
+            if not kind.fits(data):
+                continue
+            if kind.decode is None:
+                return data
+            try:
+                return kind.decode(data)
+            except (TypeError, ValueError, LookupError) as error:
+                problems.append(str(error))
+        raise ValueError("; ".join(problems) or f"{data!r:.80} has none of the allowed types")
+
+    def decode_key(text: Any) -> Any:
+        for kind in members:
+            try:
+                found = kind.key or kind.decode
+                return found(text) if found else text
+            except (TypeError, ValueError, LookupError):
+                continue
+        raise ValueError(f"the key {text!r:.80} has none of the allowed types")
+
+    return Kind(decode, None if any(kind.json_types is None for kind in members) else _joined(members), key=decode_key)
+
+
+def _joined(members: list[Kind]) -> tuple[type, ...]:
+    return tuple({each for kind in members for each in kind.json_types or ()})
+
+
+def _listed(data: Any) -> list[Any]:
+    if type(data) is not list:
+        raise TypeError(f"expected a list, got {data!r:.80}")
+    return data
+
+
+class FieldsDecoder:
+    """Builds one nested dataclass from a JSON object; made before its fields are known, so types may be recursive."""
+
+    _known: typing.ClassVar[dict[type, "FieldsDecoder"]] = {}
+
+    def __init__(self, cls: type) -> None:
+        self.cls = cls
+        self.names: frozenset[str] = frozenset()
+        self.decoders: dict[str, Decode] = {}
+
+    @classmethod
+    def of(cls, target: type, local_types: dict[str, Any]) -> "FieldsDecoder":
+        """Return the decoder of a dataclass."""
+        decoder = cls._known.get(target)
+        if decoder is None:
+            decoder = cls._known[target] = FieldsDecoder(target)
+            try:
+                kinds = field_kinds(target, local_types)
+            except BaseException:
+                del cls._known[target]
+                raise
+            decoder.names = frozenset(kinds)
+            decoder.decoders = {name: kind.decode for name, kind in kinds.items() if kind.decode}
+        return decoder
+
+    def __call__(self, data: Any) -> Any:
+        """Build the dataclass."""
+        if type(data) is not dict:
+            raise TypeError(f"expected an object for {self.cls.__name__}, got {data!r:.80}")
+        if unknown := data.keys() - self.names:
+            raise ValueError(f"{self.cls.__name__} has no field {', '.join(map(repr, sorted(unknown)))}")
+        values = dict(data)
+        for name, decode in self.decoders.items():
+            if name in values:
+                try:
+                    values[name] = decode(values[name])
+                except (TypeError, ValueError, LookupError) as error:
+                    raise ValueError(f"field {name!r} of {self.cls.__name__}: {error}") from error
+        return self.cls(**values)
+
+
+def resolve_hints(cls: type, local_types: dict[str, Any]) -> dict[str, Any]:
+    """Evaluate the annotations of a class, also those that name classes local to a function.
+
+    Raises:
+        TypeError: A name cannot be found.
+    """
+    names: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        names |= vars(sys.modules.get(base.__module__, types))
+    try:
+        return typing.get_type_hints(cls, include_extras=True)
+    except NameError:
+        pass
+    try:
+        return typing.get_type_hints(cls, names, {**local_types, cls.__name__: cls}, include_extras=True)
+    except NameError as error:
+        raise TypeError(
+            f"an annotation of {cls.__name__} names {error.name!r}, which is not importable there"
+        ) from None
