@@ -1,0 +1,1 @@
+"""The job graph and all that may happen to it."""

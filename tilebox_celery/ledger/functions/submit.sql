@@ -1,0 +1,34 @@
+-- submit: none -> QUEUED. One job with its root tasks. Submitting the same uuid again changes nothing (the first
+-- answer may have been lost). Locks: the clusters' rows (shared, against their deletion), the wake-up protocol's
+-- lock of the clusters, idle slots.
+create or replace function tbx.submit(
+    p_actor text, p_uuid uuid, p_name text, p_trace_parent text, p_canvas jsonb, p_family tbx.family
+) returns setof tbx.step language plpgsql as $$
+declare
+    v_now timestamptz := tbx.now();
+    v_job bigint;
+    v_runnable tbx.runnable[];
+begin
+    insert into tbx.jobs (uuid, name, trace_parent, submitted_at, canvas)
+    values (p_uuid, p_name, p_trace_parent, v_now, p_canvas) on conflict (uuid) do nothing returning id into v_job;
+    if v_job is null then
+        return;
+    end if;
+    if exists (
+        select 1 from (
+            select c.deleted_at from tbx.clusters c
+            where c.id in (select r.cluster_id from tbx.routes r where r.id = any (p_family.task_route)) order by c.id for share
+        ) c where c.deleted_at is not null
+    ) then
+        raise exception 'cluster deleted' using errcode = 'TBX01';
+    end if;
+    v_runnable := tbx.insert_family(v_now, array[v_job], array[null::bigint], array[null::bigint], array[-1],
+        array[null::bigint], array['-'::"char"],
+        array(select nextval('tbx.group_id') from generate_series(1, cardinality(p_family.group_open))), p_family);
+    insert into tbx.job_counts (job_id, shard, queued) values (v_job, 0, cardinality(p_family.task_route));
+    insert into tbx.actions (job_id, at, actor, action) values (v_job, v_now, p_actor, 'submit');
+    if cardinality(v_runnable) > 0 then
+        perform tbx.hold_clusters(v_runnable);
+        return query select * from tbx.wake(v_runnable, null, 0);
+    end if;
+end $$;

@@ -1,0 +1,1 @@
+"""Talk to Postgres, ignorant of jobs: connections, migrations, installed functions."""
