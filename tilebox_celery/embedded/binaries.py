@@ -1,6 +1,7 @@
 """Find the server programs inside the wheels of the ``embedded`` extra."""
 
 import importlib.util
+import os
 import platform
 import sys
 from pathlib import Path
@@ -51,6 +52,17 @@ def check_installed() -> None:
     if sys.platform != "linux":
         raise EmbeddedStackError(
             "The embedded servers run on Linux only: set TILEBOX_CELERY_LEDGER_URL and TILEBOX_CELERY_BROKER_URL."
+        )
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError as error:
+        raise EmbeddedStackError(
+            "The embedded servers need Linux 5.3 or later: set TILEBOX_CELERY_LEDGER_URL and TILEBOX_CELERY_BROKER_URL."
+        ) from error
+    if not sys.executable:
+        raise EmbeddedStackError(
+            "This program has no Python of its own to start the embedded servers with: "
+            "run python -m tilebox_celery.embedded up beside it, or set TILEBOX_CELERY_LEDGER_URL."
         )
     postgres_folders()
     valkey_program()

@@ -5,6 +5,7 @@ import hashlib
 import os
 import pwd
 import re
+import socket
 import stat
 import tempfile
 from dataclasses import dataclass
@@ -93,12 +94,12 @@ def make_folders(layout: Layout) -> None:
 
 
 def choose_socket_folder(layout: Layout) -> Path:
-    """Return the folder for the sockets: inside the data directory, or a short private one when its path is too long.
+    """Return the folder for the sockets: inside the data directory, or a short private one when that cannot be.
 
     Raises:
         EmbeddedStackError: No short folder can be made.
     """
-    if len(os.fsencode(layout.run)) <= _LONGEST_FOLDER and _PLAIN_PATH.match(str(layout.run)):
+    if _holds_sockets(layout.run):
         return layout.run
     # The inode tells a directory from an earlier one of the same path, whose servers may still be going down.
     key = f"{layout.home}:{layout.home.stat().st_ino}"
@@ -111,10 +112,24 @@ def choose_socket_folder(layout: Layout) -> Path:
             folder = Path(tempfile.mkdtemp(prefix=name + "-", dir="/tmp"))
     except OSError as error:
         raise EmbeddedStackError(
-            f"The path of {layout.home} is too long for a socket, and /tmp has no room for one ({error.strerror}): "
+            f"The path of {layout.home} holds no socket, and neither does /tmp ({error.strerror}): "
             "set TILEBOX_CELERY_HOME to a shorter path."
         ) from error
     return folder
+
+
+def _holds_sockets(folder: Path) -> bool:
+    if len(os.fsencode(folder)) > _LONGEST_FOLDER or not _PLAIN_PATH.match(str(folder)):
+        return False
+    probe = folder / ".probe"
+    probe.unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX) as server:
+        try:
+            server.bind(str(probe))
+        except OSError:
+            return False  # some network and shared file systems hold files only
+    probe.unlink()
+    return True
 
 
 def _make_home(layout: Layout) -> None:

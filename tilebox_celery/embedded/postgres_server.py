@@ -35,11 +35,11 @@ class PostgresServer(Server):
         """The socket that libpq looks for in the folder of a URL."""
         return self.sockets / POSTGRES_SOCKET
 
-    def prepare(self) -> list[str]:
+    def prepare(self, lock: int) -> list[str]:
         """Create the cluster on first use, and clear what a dead server left."""
         programs = self._programs()
         if not self._is_initialised():
-            self._initialise(programs)
+            self._initialise(programs, lock)
         self._clear_leftovers()
         settings = {"config_file": Path(__file__).with_name("postgresql.conf"), "unix_socket_directories": self.sockets}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -76,17 +76,20 @@ class PostgresServer(Server):
     def _is_initialised(self) -> bool:
         return (self.folder / "PG_VERSION").is_file() and (self.folder / "global" / "pg_control").is_file()
 
-    def _initialise(self, programs: Path) -> None:
+    def _initialise(self, programs: Path, lock: int) -> None:
         """Build the cluster beside its place and rename it when it is whole and on disk."""
         self._check_disk()
         new = self.layout.home / "postgres.new"
         shutil.rmtree(new, ignore_errors=True)  # of an attempt that was killed
         initdb = [str(programs / "initdb"), "-D", str(new)]
         # C sorts by bytes: the same order on every machine, and no index depends on a library of the system.
-        _run([*initdb, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"])
+        _run(
+            [*initdb, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync", "--no-instructions"],
+            lock,
+        )
         single = [str(programs / "postgres"), "--single", "-F", "-D", str(new), "template1"]
-        _run(single, f"CREATE DATABASE {DATABASE}\n")
-        _run([*initdb, "--sync-only", "--sync-method=syncfs"])
+        _run(single, lock, f"CREATE DATABASE {DATABASE}\n")
+        _run([*initdb, "--sync-only", "--sync-method=syncfs"], lock)
         with contextlib.suppress(FileNotFoundError):
             # Not ours: we only ever rename whole clusters into place. Keep it, somebody may want to look.
             self.folder.rename(self.folder.with_name(f"postgres.unusable-{int(time.time())}"))
@@ -125,7 +128,7 @@ def _may_be_alive(text: str) -> bool:
     return True
 
 
-def _run(arguments: list[str], text: str = "") -> None:
+def _run(arguments: list[str], lock: int, text: str = "") -> None:
     done = subprocess.run(  # noqa: S603  # our own programs, no shell
         command(arguments),
         input=text,
@@ -134,6 +137,8 @@ def _run(arguments: list[str], text: str = "") -> None:
         errors="replace",
         env=clean_environment(),
         check=False,
+        # Should we be killed, whoever comes next waits until this is over.
+        pass_fds=(lock,),
     )
     if done.returncode != 0:
         said = [line for line in (done.stdout + done.stderr).splitlines() if "FATAL" in line or "error:" in line]

@@ -80,8 +80,7 @@ def end_processes(folder: Path, program: str) -> int:
 
 
 def _all_pids() -> Iterator[int]:
-    own = os.getpid()
-    return (int(entry.name) for entry in os.scandir("/proc") if entry.name.isdecimal() and int(entry.name) != own)
+    return (int(entry.name) for entry in os.scandir("/proc") if entry.name.isdecimal())
 
 
 def _program_of(pid: int) -> str:

@@ -51,8 +51,8 @@ class Server(ABC):
         """The socket that clients connect to."""
 
     @abstractmethod
-    def prepare(self) -> list[str]:
-        """Make the data ready for a start, and return the command of the server."""
+    def prepare(self, lock: int) -> list[str]:
+        """Make the data ready for a start, and return the command of the server; helpers inherit the lock too."""
 
     @abstractmethod
     def is_ready(self) -> bool:
@@ -123,7 +123,7 @@ class Server(ABC):
                     f"A {self.title} that this process cannot see works in {self.folder}, perhaps in another "
                     "container: stop it there, or set TILEBOX_CELERY_HOME to another directory."
                 )
-            arguments = self.prepare()
+            arguments = self.prepare(lock)
             self._rotate_log()
             with self.log.open("ab") as log:
                 self._log_start = log.tell()
@@ -168,8 +168,10 @@ def can_connect(path: Path) -> bool:
         client.settimeout(1)
         try:
             client.connect(os.fspath(path))
-        except OSError:
+        except (FileNotFoundError, ConnectionRefusedError):
             return False
+        except OSError:
+            return True  # it is there, and has more to do than it can take
     return True
 
 

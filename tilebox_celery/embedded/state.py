@@ -26,8 +26,10 @@ class State:
 def read_state(layout: Layout) -> State | None:
     """Return what the supervisor said last, or None if there is nothing to read."""
     try:
-        return State(**json.loads(layout.state.read_text()))
-    except (OSError, ValueError, TypeError):
+        values = json.loads(layout.state.read_text())
+        # A supervisor of another version may say more than we know.
+        return State(**{name: values[name] for name in State.__dataclass_fields__})
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 

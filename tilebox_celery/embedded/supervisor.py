@@ -6,23 +6,23 @@ the next user starts another one, which adopts them.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import select
 import signal
 import sys
-import threading
 import time
+import traceback
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
 from tilebox_celery.embedded.layout import Layout, choose_socket_folder, layout_of, make_folders
-from tilebox_celery.embedded.locks import open_lock, try_flock, try_record_lock
+from tilebox_celery.embedded.locks import open_lock, try_record_lock
 from tilebox_celery.embedded.postgres_server import PostgresServer
 from tilebox_celery.embedded.server import Server
 from tilebox_celery.embedded.state import State, Status, write_state
+from tilebox_celery.embedded.users import UsersWatch
 from tilebox_celery.embedded.valkey_server import ValkeyServer
 from tilebox_celery.errors import EmbeddedStackError
 
@@ -35,18 +35,15 @@ _QUICK_SECONDS = 5.0
 class Supervisor:
     """The servers of one data directory, and when they shall stop."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, lock: int) -> None:
         self.layout = layout
+        self._lock = lock
         self.sockets = choose_socket_folder(layout)
         self.postgres = PostgresServer(layout, self.sockets)
         self.valkey = ValkeyServer(layout, self.sockets)
         self.users = UsersWatch(layout)
+        self.servers: tuple[Server, Server] = (self.valkey, self.postgres)  # the slower one last: both start at once
         self._deaths: list[float] = []
-
-    @property
-    def servers(self) -> tuple[Server, Server]:
-        """Both servers, the one that takes longer to start last."""
-        return (self.valkey, self.postgres)
 
     def start(self) -> None:
         """Make sure that both servers answer."""
@@ -68,10 +65,10 @@ class Supervisor:
                 received = os.read(signals, 64)
                 if signal.SIGTERM in received:
                     return
-            if any(server.has_ended() or not server.accepts_connections() for server in self.servers if ready):
-                if self.users.is_empty():
+            if ready and (dead := self._dead_servers()):
+                if self.users.is_empty() or not self._owns_home():
                     return
-                self._restart()
+                self._restart(dead)
             if self.users.pipe in ready:
                 os.read(self.users.pipe, 64)
                 idle_since = time.monotonic()
@@ -86,7 +83,8 @@ class Supervisor:
 
     def stop(self) -> None:
         """Stop both servers."""
-        self._say("stopping")
+        with contextlib.suppress(OSError):  # the disk may be full, or the directory gone
+            self._say("stopping")
         for server in self.servers:
             server.stop()
         if self.sockets != self.layout.run:
@@ -102,24 +100,32 @@ class Supervisor:
         wait = None if seconds is None else min(max(seconds, 0.02), 1.0) * 1000
         return {descriptor for descriptor, _ in poller.poll(wait)}
 
-    def _restart(self) -> None:
+    def _dead_servers(self) -> list[Server]:
+        return [server for server in self.servers if server.has_ended() or not server.accepts_connections()]
+
+    def _owns_home(self) -> bool:
+        """Say whether the data directory is still ours: removed and made again it belongs to another supervisor."""
+        with contextlib.suppress(OSError):
+            return os.path.samestat(os.fstat(self._lock), self.layout.supervisor_lock.stat())
+        return False
+
+    def _restart(self, dead: list[Server]) -> None:
         """Start again what has died, unless it keeps dying."""
         now = time.monotonic()
         self._deaths = [at for at in self._deaths if now - at < _QUICK_SECONDS * _QUICK_DEATHS] + [now]
         if len(self._deaths) > _QUICK_DEATHS:
             raise EmbeddedStackError(f"A server died {_QUICK_DEATHS} times in a row (logs: {self.layout.log}).")
-        make_folders(self.layout)
-        for server in self.servers:
-            if server.has_ended() or not server.accepts_connections():
-                log("server died", server=server.program, pid=server.pid)
-                server.stop()
+        for server in dead:
+            log("server died", server=server.program, pid=server.pid)
+            server.stop()
+        choose_socket_folder(self.layout)  # somebody may have cleaned /tmp
         self.start()
 
     def _await_valkey(self) -> None:
         try:
             self.valkey.await_ready(START_SECONDS)
         except EmbeddedStackError as error:
-            if not any(self.valkey.folder.iterdir()):
+            if not self.valkey.has_ended() or "append" not in str(error):
                 raise
             log("broker data set aside", error=error)
             self.valkey.stop()
@@ -142,60 +148,6 @@ class Supervisor:
         )
 
 
-class UsersWatch:
-    """Notice when the last user has gone, and users who came and went between two looks."""
-
-    def __init__(self, layout: Layout) -> None:
-        self._lock = open_lock(layout.users_lock)
-        self._waiting_lock = open_lock(layout.users_lock)
-        self._asked = threading.Event()
-        self.pipe, self._told = os.pipe()
-        self._last_visit = self._visit()
-        threading.Thread(target=self._wait, daemon=True).start()
-
-    @property
-    def idle_stop(self) -> float:
-        """How many seconds the servers stay up without users, as the last one to come wished."""
-        with contextlib.suppress(ValueError):
-            return float(os.pread(self._lock, 64, 0))
-        return 60.0
-
-    def await_empty(self) -> None:
-        """Make the pipe readable as soon as nobody is there."""
-        self._asked.set()
-
-    def is_empty(self) -> bool:
-        """Say whether nobody is there now."""
-        if not try_flock(self._lock):
-            return False
-        fcntl.flock(self._lock, fcntl.LOCK_UN)
-        return True
-
-    def was_visited(self) -> bool:
-        """Say whether somebody came since the last call."""
-        before, self._last_visit = self._last_visit, self._visit()
-        return before != self._last_visit
-
-    def shut_out(self) -> bool:
-        """Let nobody in until this process ends; False if somebody is there or has just been."""
-        if not try_flock(self._lock):
-            return False
-        if self.was_visited():
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
-            return False
-        return True
-
-    def _visit(self) -> int:
-        return os.fstat(self._lock).st_mtime_ns
-
-    def _wait(self) -> None:
-        while self._asked.wait():
-            self._asked.clear()
-            fcntl.flock(self._waiting_lock, fcntl.LOCK_EX)
-            fcntl.flock(self._waiting_lock, fcntl.LOCK_UN)
-            os.write(self._told, b"e")
-
-
 def main(home: str) -> NoReturn:
     """Run the supervisor of a data directory, and say on standard output whether the servers are up."""
     if os.fork() > 0:
@@ -205,10 +157,11 @@ def main(home: str) -> NoReturn:
     try:
         make_folders(layout)
         _write_errors_to(layout.log / "supervisor.log")
-        if not try_record_lock(open_lock(layout.supervisor_lock)):
+        lock = open_lock(layout.supervisor_lock)
+        if not try_record_lock(lock):
             _answer("busy")
             os._exit(0)
-        supervisor = Supervisor(layout)
+        supervisor = Supervisor(layout, lock)
         try:
             supervisor.start()
             _answer("ready")
@@ -218,6 +171,10 @@ def main(home: str) -> NoReturn:
     except (EmbeddedStackError, OSError) as error:
         log("failed", error=error)
         _answer("failed", str(error))
+        os._exit(1)
+    except Exception as error:
+        log("failed", error=traceback.format_exc())
+        _answer("failed", f"The supervisor of the embedded servers failed: {error!r}.")
         os._exit(1)
     os._exit(0)  # the waiting thread may sit in the kernel for ever
 
@@ -251,7 +208,7 @@ def _signal_pipe() -> int:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGCHLD):
+    for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, _noted)
     return reader
 

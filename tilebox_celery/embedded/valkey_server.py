@@ -28,8 +28,9 @@ class ValkeyServer(Server):
         """The socket that a ``redis+socket://`` URL names."""
         return self.sockets / VALKEY_SOCKET
 
-    def prepare(self) -> list[str]:
+    def prepare(self, lock: int) -> list[str]:
         """Clear the socket of a dead server; Valkey keeps its files in its working directory."""
+        del lock  # no helper runs
         self.socket.unlink(missing_ok=True)
         return [str(valkey_program()), str(config_path("valkey.conf")), "--unixsocket", str(self.socket)]
 
