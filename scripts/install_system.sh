@@ -6,7 +6,7 @@ if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
     exit 1
 fi
 # The tests start a server of their own on a free loopback port: runlevel 1 keeps the package from starting another.
-export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
+export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 ERL_EPMD_ADDRESS=127.0.0.1
 missing=""
 for package in rabbitmq-server chromium; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || missing="$missing $package"
