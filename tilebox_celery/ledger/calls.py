@@ -3,14 +3,17 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from tilebox_celery.ledger import literals as lit
 from tilebox_celery.ledger.family import NO_FAMILY, SQL_FAMILY, FamilyBuilder
+from tilebox_celery.model.job import Job
+from tilebox_celery.model.states import JobState
 from tilebox_celery.postgres.connection import Connection
 
-ANSWER = "kind, job_id, task_id, parent_id, route_id, attempt, crashes, retries_left, input, label, uuid"
+ANSWER = "kind, job_id, task_id, parent_id, route_id, attempt, crashes, retries, input, label, uuid"
 CLAIM = (
     f"select {ANSWER} from tbx.claim_and_count(%s::bigint, %s::bigint, %s::uuid, %s::bigint, %s::int, %s::int,"
     " %s::int[], %s::int[], null)"
@@ -36,7 +39,7 @@ class ClaimedTask(NamedTuple):
     route_id: int
     attempt: int
     crashes: int
-    retries_left: int
+    retries: int
     input: bytes
     display: str | None
 
@@ -47,6 +50,11 @@ class JobRef(NamedTuple):
     uuid: UUID
     name: str
     trace_parent: str
+
+    def as_job(self) -> Job:
+        """Return the job as a task sees it."""
+        submitted_at = datetime.fromtimestamp((self.uuid.int >> 80) / 1000, UTC)
+        return Job(self.uuid, self.name, self.trace_parent, JobState.RUNNING, submitted_at)
 
 
 class WakeUp(NamedTuple):
@@ -190,8 +198,8 @@ def read_answer(rows: Sequence[tuple[Any, ...]]) -> Answer:
     for row in rows:
         kind = row[0]
         if kind == "t":
-            _, job_id, task_id, parent_id, route_id, attempt, crashes, retries_left, data, label, _ = row
-            tasks.append(ClaimedTask(job_id, task_id, parent_id, route_id, attempt, crashes, retries_left, data, label))
+            _, job_id, task_id, parent_id, route_id, attempt, crashes, retries, data, label, _ = row
+            tasks.append(ClaimedTask(job_id, task_id, parent_id, route_id, attempt, crashes, retries, data, label))
         elif kind == "j":
             trace_parent, _, name = row[9].partition(" ")
             answer.jobs[row[1]] = JobRef(row[10], name, trace_parent)

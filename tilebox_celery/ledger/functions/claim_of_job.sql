@@ -55,7 +55,7 @@ begin
         where t.job_id = p_job and t.id = any (v_ids)
         returning t.*
     )
-    select 't'::"char", t.job_id, t.id, t.parent_id, t.route_id, t.attempt, t.crashes, t.max_retries - t.retries,
+    select 't'::"char", t.job_id, t.id, t.parent_id, t.route_id, t.attempt, t.crashes, t.retries,
         t.claimed_at, t.input, t.display, null::uuid
     from taken t order by t.id;
 end $$;

@@ -199,7 +199,7 @@ create index actions_job on tbx.actions (job_id);
 -- a little later; i the slot is idle now; d the runner drains; g the slot or runner is gone: register again.
 create type tbx.step as (
     kind "char", job_id bigint, task_id bigint, parent_id bigint, route_id int, attempt int, crashes int,
-    retries_left int, claimed_at timestamptz, input bytea, label text, uuid uuid
+    retries int, claimed_at timestamptz, input bytea, label text, uuid uuid
 );
 
 -- Siblings on their way into the ledger: the submissions of one call, flattened. Group numbers count from 1.

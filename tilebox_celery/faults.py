@@ -1,0 +1,83 @@
+"""Seams where a test may kill, stop or delay a process: ``TILEBOX_CELERY_FAULT=point:nth:action``.
+
+Points: before_claim, after_claim, last_user_line, before_commit, inside_commit, after_commit, before_wake_up.
+Actions: kill, stop, term, quit, int, raise, exit, sleep=SECONDS. Several faults are separated by commas. With the
+variable unset, a seam costs one ``is None``.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+from tilebox_celery.errors import ArgumentError
+
+POINTS = (
+    "before_claim",
+    "after_claim",
+    "last_user_line",
+    "before_commit",
+    "inside_commit",
+    "after_commit",
+    "before_wake_up",
+)
+SIGNALS = {
+    "kill": signal.SIGKILL,
+    "stop": signal.SIGSTOP,
+    "term": signal.SIGTERM,
+    "quit": signal.SIGQUIT,
+    "int": signal.SIGINT,
+}
+
+
+class InjectedFault(Exception):
+    """Raised by the action ``raise``."""
+
+
+class FaultPlan:
+    """Counts how often each point is reached and acts when its turn has come."""
+
+    def __init__(self, text: str) -> None:
+        self._rules: list[tuple[str, int, str]] = []
+        self._seen: dict[str, int] = {}
+        for part in filter(None, text.split(",")):
+            point, _, rest = part.partition(":")
+            nth, _, action = rest.partition(":")
+            if point not in POINTS or not nth.isdecimal() or not _is_action(action):
+                raise ArgumentError(f"TILEBOX_CELERY_FAULT has '{part}', but must be point:nth:action.")
+            self._rules.append((point, int(nth), action))
+
+    def __call__(self, point: str) -> None:
+        """Note that a point was reached, and do what the plan says."""
+        self._seen[point] = count = self._seen.get(point, 0) + 1
+        for name, nth, action in self._rules:
+            if name == point and nth == count:
+                _act(action)
+
+    def wants(self, point: str) -> bool:
+        """Tell whether the plan has a rule for a point."""
+        return any(name == point for name, _, _ in self._rules)
+
+
+def _is_action(action: str) -> bool:
+    return action in SIGNALS or action in ("raise", "exit") or action.startswith("sleep=")
+
+
+def _act(action: str) -> None:
+    if action in SIGNALS:
+        os.kill(os.getpid(), SIGNALS[action])
+    elif action == "exit":
+        os._exit(1)
+    elif action == "raise":
+        raise InjectedFault("an injected fault")
+    else:
+        time.sleep(float(action.partition("=")[2]))
+
+
+def _load() -> FaultPlan | None:
+    text = os.environ.get("TILEBOX_CELERY_FAULT")
+    return FaultPlan(text) if text else None
+
+
+seam: Callable[[str], None] | None = _load()
+"""Call it as ``if faults.seam is not None: faults.seam("after_claim")``."""

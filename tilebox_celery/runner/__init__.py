@@ -1,0 +1,1 @@
+"""What a worker process does: claim tasks, run user code, report back."""

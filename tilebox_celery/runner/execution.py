@@ -1,0 +1,115 @@
+"""Run one task: input to task, task to outcome."""
+
+import asyncio
+import inspect
+import logging
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tilebox_celery import faults
+from tilebox_celery.caches import JobCache
+from tilebox_celery.errors import InputError
+from tilebox_celery.ledger.calls import ClaimedTask, JobRef
+from tilebox_celery.model.inputs import deserialize
+from tilebox_celery.model.submission import check_subtask_limit, group_tasks
+from tilebox_celery.model.text import cut_display
+from tilebox_celery.postgres.connection import Connection
+from tilebox_celery.runner.context import TaskContext
+from tilebox_celery.runner.outcome import PLAIN, Computed, Failed
+from tilebox_celery.runner.registry import TaskEntry, TaskRegistry
+from tilebox_celery.runner.routes import RouteIds
+from tilebox_celery.settings import Settings
+
+logger = logging.getLogger("tilebox_celery.runner")
+MAX_ERROR = 65536
+
+
+@dataclass(slots=True)
+class Environment:
+    """What a runner gives to each task that it runs."""
+
+    registry: TaskRegistry
+    settings: Settings
+    cluster: str
+    cache: JobCache | None = None
+    shared: Any = None
+    routes: RouteIds = field(default_factory=RouteIds)
+
+
+def execute_task(
+    environment: Environment,
+    connection: Connection,
+    claimed: ClaimedTask,
+    job: JobRef,
+    is_current: Callable[[], bool],
+) -> tuple[Computed | Failed, TaskContext | None]:
+    """Run a claimed task and return what it produced; whatever user code raises becomes a Failed.
+
+    Args:
+        environment: Of the runner.
+        connection: Of the slot, for routes that are new to it.
+        claimed: The task.
+        job: Its job.
+        is_current: Tells whether the lease is still held, for writes into the job cache.
+    """
+    context: TaskContext | None = None
+    name = f"route {claimed.route_id}"
+    try:
+        entry = environment.registry.entry(connection, claimed.route_id)
+        name = entry.default_display
+        context = TaskContext(claimed, entry, job, environment.cache, environment.shared, is_current)
+        result = run_entry(entry, claimed, context, job)
+        if faults.seam is not None:
+            faults.seam("last_user_line")
+        return _collect(environment, connection, entry, context, result), context
+    except (Exception, SystemExit, asyncio.CancelledError) as error:
+        return _failed(error, claimed, context, name), context
+
+
+def run_entry(entry: TaskEntry, claimed: ClaimedTask, context: TaskContext, job: JobRef) -> bytes | None:
+    """Call ``execute``; an ``async def execute`` gets an event loop of its own."""
+    task = deserialize(entry.cls, claimed.input, entry.identifier)
+    result = task.execute(context)
+    if result is not None and inspect.iscoroutine(result):
+        asyncio.run(result)
+    return None
+
+
+def _collect(
+    environment: Environment, connection: Connection, entry: TaskEntry, context: TaskContext, result: bytes | None
+) -> Computed:
+    display = context.display
+    futures = context.futures
+    if not futures:
+        return PLAIN if display is None and result is None else Computed(display, result=result)
+    check_subtask_limit(entry.cls, len(futures), environment.settings.max_subtasks)
+    limit = environment.settings.max_input_bytes
+    for future in futures:
+        if len(future.input) > limit:
+            raise InputError(
+                f"The input of subtask {type(future.task).__name__} has {len(future.input):,} bytes, more than {limit:,}. "
+                "Pass a reference, such as a cache key, or raise TILEBOX_CELERY_MAX_INPUT_BYTES."
+            )
+    batch = group_tasks(futures)
+    routes = environment.routes.of_batch(connection, batch, environment.cluster)
+    return Computed(display, batch, routes, result)
+
+
+def _failed(error: BaseException, claimed: ClaimedTask, context: TaskContext | None, name: str) -> Failed:
+    shown = (context.display if context is not None else None) or claimed.display or name
+    report = "".join(traceback.format_exception(_without_our_frames(error)))
+    if len(report) > MAX_ERROR:
+        report = report[: MAX_ERROR // 2] + "\n[...]\n" + report[-(MAX_ERROR // 2 - 16) :]
+    return Failed(cut_display(f"{shown}\n{error!r}"), report)
+
+
+def _without_our_frames(error: BaseException) -> BaseException:
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None and frame.tb_frame.f_code.co_filename in _OURS:
+        frame = frame.tb_next
+    return error.with_traceback(frame)
+
+
+_OURS = {__file__}

@@ -1,0 +1,79 @@
+"""Find the class that runs a task: what a runner registered, by identifier and by route."""
+
+from collections.abc import Iterable
+
+from tilebox_celery.errors import TaskNotRegistered
+from tilebox_celery.model.identifiers import TaskIdentifier
+from tilebox_celery.model.task import Task, check_registrable, task_identifier
+from tilebox_celery.postgres.connection import Connection
+
+
+class TaskEntry:
+    """A registered task class."""
+
+    __slots__ = ("cls", "default_display", "identifier")
+
+    def __init__(self, cls: type[Task]) -> None:
+        self.cls = cls
+        self.identifier = task_identifier(cls)
+        self.default_display = self.identifier.name
+
+
+class TaskRegistry:
+    """The task classes of one runner.
+
+    Args:
+        tasks: Classes to register.
+
+    Raises:
+        TypeError: Something is no task class.
+        ValueError: A class has no execute method, or an identifier is registered twice.
+    """
+
+    def __init__(self, tasks: Iterable[type[Task]] = ()) -> None:
+        self._entries: dict[tuple[str, int], TaskEntry] = {}
+        self._routes: dict[int, TaskEntry] = {}
+        for task in tasks:
+            self.register(task)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def identifiers(self) -> list[TaskIdentifier]:
+        """What is registered, in order of registration."""
+        return [entry.identifier for entry in self._entries.values()]
+
+    @property
+    def classes(self) -> list[type[Task]]:
+        """The registered classes."""
+        return [entry.cls for entry in self._entries.values()]
+
+    def register(self, task: type[Task]) -> None:
+        """Add a class."""
+        entry = TaskEntry(check_registrable(task))
+        name, major = entry.identifier.name, entry.identifier.major
+        known = self._entries.get((name, major))
+        if known is not None and known.cls is not task:
+            raise ValueError(
+                f"Two tasks are registered as {name!r} with the same major version: {known.cls.__name__} "
+                f"({known.identifier.version}) and {task.__name__} ({entry.identifier.version}). A runner can hold one of them."
+            )
+        self._entries[name, major] = entry
+
+    def entry(self, connection: Connection, route_id: int) -> TaskEntry:
+        """Return the class for a route; the first use of a route asks the ledger for its identifier.
+
+        Raises:
+            TaskNotRegistered: The ledger handed out a task that this runner did not register.
+        """
+        known = self._routes.get(route_id)
+        if known is not None:
+            return known
+        row = connection.execute("select name, major, minor from tbx.routes where id = %s", (route_id,)).fetchone()
+        entry = self._entries.get((row[0], row[1])) if row else None
+        if row is None or entry is None or entry.identifier.minor < row[2]:
+            what = f"{row[0]!r} v{row[1]}.{row[2]}" if row else f"route {route_id}"
+            raise TaskNotRegistered(f"This runner was handed a task {what}, which it did not register.")
+        self._routes[route_id] = entry
+        return entry
