@@ -19,6 +19,7 @@ VALKEY_SOCKET = "valkey.sock"
 _LONGEST_FOLDER = 107 - len("/" + POSTGRES_SOCKET)
 # Anything else would have to be quoted in a list of PostgreSQL, a line of Valkey or a broker URL.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+=@~-]*\Z")
+_OURS = {"run", "log", "valkey", "postgres", "postgres.new"}
 ANOTHER_HOME = "set TILEBOX_CELERY_HOME to a directory of your own"
 
 
@@ -140,7 +141,7 @@ def _make_home(layout: Layout) -> None:
         if not layout.home.is_dir():
             raise NotADirectoryError(0, "it is not a directory") from None
         # A folder that holds other things too keeps its mode: ours inside it are private anyway.
-        if layout.home.stat().st_mode & 0o077 and (layout.run.is_dir() or not any(layout.home.iterdir())):
+        if layout.home.stat().st_mode & 0o077 and all(path.name in _OURS for path in layout.home.iterdir()):
             layout.home.chmod(0o700)
 
 

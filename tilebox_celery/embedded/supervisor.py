@@ -28,8 +28,8 @@ from tilebox_celery.errors import EmbeddedStackError
 
 START_SECONDS = 300.0
 """Recovery after a crash may have to read a gigabyte of log."""
-_QUICK_DEATHS = 3
-_QUICK_SECONDS = 5.0
+_DEATHS = 3
+_DEATHS_SECONDS = 15.0
 
 
 class Supervisor:
@@ -111,15 +111,20 @@ class Supervisor:
 
     def _restart(self, dead: list[Server]) -> None:
         """Start again what has died, unless it keeps dying."""
-        now = time.monotonic()
-        self._deaths = [at for at in self._deaths if now - at < _QUICK_SECONDS * _QUICK_DEATHS] + [now]
-        if len(self._deaths) > _QUICK_DEATHS:
-            raise EmbeddedStackError(f"A server died {_QUICK_DEATHS} times in a row (logs: {self.layout.log}).")
-        for server in dead:
-            log("server died", server=server.program, pid=server.pid)
-            server.stop()
-        choose_socket_folder(self.layout)  # somebody may have cleaned /tmp
-        self.start()
+        while dead:
+            now = time.monotonic()
+            self._deaths = [at for at in self._deaths if now - at < _DEATHS_SECONDS] + [now]
+            for server in dead:
+                log("server died", server=server.program, pid=server.pid)
+                server.stop()
+            if len(self._deaths) > _DEATHS:
+                raise EmbeddedStackError(f"Servers died {len(self._deaths)} times in a row: see {self.layout.log}.")
+            choose_socket_folder(self.layout)  # somebody may have cleaned /tmp
+            try:
+                self.start()
+            except EmbeddedStackError as error:
+                log("not started", error=error)
+            dead = self._dead_servers()
 
     def _await_valkey(self) -> None:
         try:

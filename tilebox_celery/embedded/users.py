@@ -15,7 +15,7 @@ from tilebox_celery.embedded.locks import flock_within, open_lock, try_flock
 from tilebox_celery.errors import EmbeddedStackError
 
 _STOP_SECONDS = 60.0
-_joined: dict[Path, int] = {}
+_joined: dict[Path, tuple[int, os.stat_result]] = {}
 
 
 def join(layout: Layout, idle_stop: timedelta) -> bool:
@@ -32,13 +32,15 @@ def join(layout: Layout, idle_stop: timedelta) -> bool:
         raise EmbeddedStackError(f"The servers in {layout.home} have been stopping for a minute: see {layout.log}.")
     # Also marks the visit: the supervisor looks at the time of the last change.
     os.pwrite(descriptor, f"{idle_stop.total_seconds():<20}".encode(), 0)
-    _joined[layout.home] = descriptor
+    _joined[layout.home] = (descriptor, os.fstat(descriptor))
     return True
 
 
 def leave_one(layout: Layout) -> None:
     """Stop counting this process; closed, not unlocked, because children made by fork share the lock."""
-    os.close(_joined.pop(layout.home))
+    descriptor, lock = _joined.pop(layout.home)
+    if _is_still(descriptor, lock):
+        os.close(descriptor)
 
 
 def leave_all() -> None:
@@ -48,14 +50,20 @@ def leave_all() -> None:
 
 
 def _is_joined(layout: Layout) -> bool:
-    descriptor = _joined.get(layout.home)
-    if descriptor is None:
+    if layout.home not in _joined:
         return False
-    # A daemon may have closed all files, and the directory may have been removed and made again.
+    descriptor, lock = _joined[layout.home]
     with contextlib.suppress(OSError):
-        if os.path.samestat(os.fstat(descriptor), layout.users_lock.stat()):
+        if os.path.samestat(lock, layout.users_lock.stat()) and _is_still(descriptor, lock):
             return True
-    del _joined[layout.home]
+    leave_one(layout)  # the directory was removed and made again, or a daemon closed all its files
+    return False
+
+
+def _is_still(descriptor: int, lock: os.stat_result) -> bool:
+    """Say whether the number means the file that we opened: whoever closes all files lets it be used again."""
+    with contextlib.suppress(OSError):
+        return os.path.samestat(os.fstat(descriptor), lock)
     return False
 
 
