@@ -10,6 +10,9 @@ BENCH_ARGS ?=
 PYTEST_ARGS ?=
 # Processes that share the tests: two fit the smallest machine we promise for.
 TEST_WORKERS ?= 2
+# The server's own scripts (those in /usr/sbin change the user), and the browser.
+RABBITMQ_BIN ?= /usr/lib/rabbitmq/bin
+CHROMIUM ?= chromium
 PYTEST = $(BIN)/pytest -q -n $(TEST_WORKERS) --dist loadgroup
 
 # An activated environment, or PYTHONPATH, must not leak into ours.
@@ -45,12 +48,12 @@ system: ## Install RabbitMQ and Chromium with apt (root on Debian or Ubuntu)
 	@sh scripts/install_system.sh
 
 test-rabbitmq: $(DEV) ## Run the tests that need a RabbitMQ server
-	@PATH="$$PATH:/usr/sbin" command -v rabbitmq-server >/dev/null || { echo "RabbitMQ is not installed: run 'make system' as root."; exit 1; }
-	@sh scripts/test_marker.sh rabbitmq $(PYTEST_ARGS)
+	@test -x "$(RABBITMQ_BIN)/rabbitmq-server" || { echo "RabbitMQ is not installed: run 'make system' as root."; exit 1; }
+	@RABBITMQ_BIN="$(RABBITMQ_BIN)" sh scripts/test_marker.sh rabbitmq $(PYTEST_ARGS)
 
 test-browser: $(DEV) ## Run the tests that need Chromium
-	@command -v chromium >/dev/null || { echo "Chromium is not installed: run 'make system' as root."; exit 1; }
-	@sh scripts/test_marker.sh browser $(PYTEST_ARGS)
+	@command -v $(CHROMIUM) >/dev/null || { echo "Chromium is not installed: run 'make system' as root."; exit 1; }
+	@CHROMIUM="$(CHROMIUM)" sh scripts/test_marker.sh browser $(PYTEST_ARGS)
 
 docs: $(DEV) ## Build the generated documents
 	@$(BIN)/python scripts/build_docs.py

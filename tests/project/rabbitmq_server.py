@@ -10,7 +10,7 @@ from pathlib import Path
 from tilebox_celery.settings_files import config_path
 
 # The package's own scripts: those in /usr/sbin change the user and drop the environment.
-TOOLS = Path("/usr/lib/rabbitmq/bin")
+TOOLS = Path(os.environ.get("RABBITMQ_BIN", "/usr/lib/rabbitmq/bin"))
 START_SECONDS = 60
 
 

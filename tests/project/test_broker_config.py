@@ -16,7 +16,7 @@ from tests.project.rabbitmq_server import rabbitmq_server
 from tilebox_celery.errors import InternalServerError
 from tilebox_celery.settings_files import config_module, config_path
 
-FILES = ["celeryconfig.py", "rabbitmq.conf", "valkey.conf"]
+FILES = ["celeryconfig.py", "flowerconfig.py", "rabbitmq.conf", "valkey.conf"]
 
 
 @pytest.mark.parametrize("name", FILES)
