@@ -2,13 +2,15 @@
 
 Points: before_claim, after_claim, last_user_line, before_commit, inside_commit, after_commit, before_wake_up.
 Actions: kill, stop, term, quit, int, raise, exit, sleep=SECONDS. Several faults are separated by commas. With the
-variable unset, a seam costs one ``is None``.
+variable unset, a seam costs one ``is None``. With TILEBOX_CELERY_FAULT_DIR set to a directory, each fault acts once over all
+processes that share it.
 """
 
 import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from tilebox_celery.errors import ArgumentError
 
@@ -40,6 +42,7 @@ class FaultPlan:
     def __init__(self, text: str) -> None:
         self._rules: list[tuple[str, int, str]] = []
         self._seen: dict[str, int] = {}
+        self._folder = os.environ.get("TILEBOX_CELERY_FAULT_DIR")
         for part in filter(None, text.split(",")):
             point, _, rest = part.partition(":")
             nth, _, action = rest.partition(":")
@@ -51,8 +54,17 @@ class FaultPlan:
         """Note that a point was reached, and do what the plan says."""
         self._seen[point] = count = self._seen.get(point, 0) + 1
         for name, nth, action in self._rules:
-            if name == point and nth == count:
+            if name == point and nth <= count and (nth == count or self._folder) and self._is_mine(f"{name}:{nth}:{action}"):
                 _act(action)
+
+    def _is_mine(self, rule: str) -> bool:
+        if not self._folder:
+            return True
+        try:
+            (Path(self._folder) / rule.replace("/", "_")).touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
 
     def wants(self, point: str) -> bool:
         """Tell whether the plan has a rule for a point."""

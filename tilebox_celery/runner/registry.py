@@ -45,6 +45,11 @@ class TaskRegistry:
         return [entry.identifier for entry in self._entries.values()]
 
     @property
+    def entries(self) -> list[TaskEntry]:
+        """What is registered, in order of registration."""
+        return list(self._entries.values())
+
+    @property
     def classes(self) -> list[type[Task]]:
         """The registered classes."""
         return [entry.cls for entry in self._entries.values()]

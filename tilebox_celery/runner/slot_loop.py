@@ -1,5 +1,6 @@
 """The loop of one slot: claim, run, advance, wake, until nothing is runnable for it."""
 
+import contextlib
 import logging
 import resource
 import time
@@ -8,6 +9,7 @@ from typing import Protocol
 
 from tilebox_celery import faults
 from tilebox_celery.ledger.calls import NOTHING, Answer, ClaimedTask, Finished, JobRef, SlotCalls, WakeUp, Wish, new_claim_id
+from tilebox_celery.postgres.connection import Connection
 from tilebox_celery.runner.execution import Environment, execute_task
 from tilebox_celery.runner.outcome import Computed, Failed
 from tilebox_celery.runner.pace import MAX_BATCH, Pace
@@ -81,6 +83,12 @@ class SlotLoop:
                 answer = self._received(self._claim(wish, None))
             else:
                 return answer.signal or "i"
+
+    def reconnect(self, connect: Callable[[], Connection]) -> None:
+        """Replace a broken connection; the slot and its page stay."""
+        with contextlib.suppress(Exception):
+            self.calls.connection.close()
+        self.calls.connection = connect()
 
     def _run_batch(self, claim_id: str, tasks: list[ClaimedTask], wish: Wish) -> Answer:
         """Run a claimed batch and report it; give back what does not fit into the time."""

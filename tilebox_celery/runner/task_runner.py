@@ -73,7 +73,7 @@ class TaskRunner:
             concurrency: Tasks at once.
             pool: ``solo`` (one at a time, in this process), ``prefork`` (processes) or ``threads``.
         """
-        from tilebox_celery.dispatch.worker import run_worker
+        from tilebox_celery.runner.worker import run_worker
 
         run_worker(self.celery_app, pool=pool, concurrency=concurrency)
 

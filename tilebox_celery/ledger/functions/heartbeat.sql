@@ -1,10 +1,24 @@
--- heartbeat: renew the leases of the healthy slots of a runner; gives the runner's state (null: unknown) and the
--- slots that are gone already. Locks: the runner, its slots by id.
+-- heartbeat: renew the leases of the healthy slots of a runner. A runner or slot that was given up meanwhile lives
+-- again (its tasks stay where they went: the fence refuses the old attempts); gives the runner's state (null:
+-- unknown) and the slots that had been given up. Locks: the runner, its slots by id.
 create or replace function tbx.heartbeat(p_runner bigint, p_slots bigint[], p_lease interval, out state text, out gone bigint[])
 language plpgsql as $$
+declare
+    v_cluster int;
 begin
-    update tbx.runners r set seen_at = tbx.now() where r.id = p_runner and r.state <> 'gone' returning r.state into state;
-    perform 1 from tbx.slots s where s.id = any (p_slots) and s.state <> 'gone' order by s.id for update;
-    update tbx.slots s set lease_until = tbx.now() + p_lease where s.id = any (p_slots) and s.state <> 'gone';
+    update tbx.runners r set seen_at = tbx.now() where r.id = p_runner returning r.state, r.cluster_id into state, v_cluster;
+    if state = 'gone' and cardinality(p_slots) > 0 then
+        perform pg_advisory_xact_lock(7412, v_cluster);
+        update tbx.runners r set state = 'live', gone_at = null, routes = array(
+            select t.id from tbx.routes t join tbx.runner_tasks k
+                on t.name = k.name and t.major = k.major and t.minor <= k.minor
+            where t.cluster_id = v_cluster and k.runner_id = p_runner
+        ) where r.id = p_runner;
+        state := 'live';
+    end if;
+    perform 1 from tbx.slots s where s.id = any (p_slots) order by s.id for update;
     gone := array(select s.id from tbx.slots s where s.id = any (p_slots) and s.state = 'gone');
+    update tbx.slots s set lease_until = tbx.now() + p_lease,
+        state = case when s.state = 'gone' then 'idle' else s.state end
+    where s.id = any (p_slots);
 end $$;

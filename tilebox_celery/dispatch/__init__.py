@@ -1,0 +1,1 @@
+"""Celery as transport: apps, queues, wake-ups, and the translation of canvas."""

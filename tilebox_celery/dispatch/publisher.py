@@ -1,0 +1,86 @@
+"""Send wake-ups as Celery messages; a broker that is away costs time, never correctness."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from celery import Celery
+
+from tilebox_celery import faults
+from tilebox_celery.dispatch.app import WAKE_TASK, make_app, queue_name
+from tilebox_celery.ledger.calls import WakeUp
+
+logger = logging.getLogger("tilebox_celery.dispatch")
+EXPIRES = 60
+PAUSE = 5.0
+
+
+class Publisher:
+    """Publishes wake-ups to the queues of runners.
+
+    Safe to share between threads and to inherit by fork. After a failure nothing is tried for some seconds: the sweep
+    finds what was not told.
+
+    Args:
+        broker_url: URL of the broker; None publishes nothing.
+    """
+
+    def __init__(self, broker_url: str | None) -> None:
+        self._broker_url = broker_url
+        self._app: Celery | None = None
+        self._local = threading.local()
+        self._pid = 0
+        self._retry_at = 0.0
+
+    def __call__(self, wake_ups: Sequence[WakeUp]) -> None:
+        """Publish one message for each wake-up; never raises for want of a broker."""
+        if self._broker_url is None or not wake_ups or time.monotonic() < self._retry_at:
+            return
+        if faults.seam is not None:
+            faults.seam("before_wake_up")
+        try:
+            producer = self._producer()
+            for wake_up in wake_ups:
+                self._send(producer, wake_up)
+        except Exception as error:  # noqa: BLE001 # whatever the transport raises: the ledger has the work, the sweep wakes
+            self._retry_at = time.monotonic() + PAUSE
+            self._local.producer = None
+            logger.warning("wake-up not sent, jobs go on without the broker: %s", type(error).__name__)
+            logger.debug("broker error", exc_info=error)
+
+    def _send(self, producer: Any, wake_up: WakeUp) -> None:
+        assert self._app is not None, "the producer made it"
+        queue = queue_name(wake_up.runner_id)
+        self._app.send_task(
+            WAKE_TASK,
+            args=(wake_up.slot_id,),
+            producer=producer,
+            exchange="",
+            routing_key=queue,
+            declare=[],
+            retry=False,
+            expires=EXPIRES,
+            ignore_result=True,
+        )
+
+    def _producer(self) -> Any:
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._local = threading.local()
+            self._app = None
+        if self._app is None:
+            self._app = make_app("tilebox_celery.publisher", self._broker_url)
+        producer = getattr(self._local, "producer", None)
+        if producer is None:
+            options = {"socket_connect_timeout": 2, "socket_timeout": 5} if "redis" in str(self._broker_url) else {}
+            connection = self._app.connection_for_write(connect_timeout=2, transport_options=self._transport_options(options))
+            connection.ensure_connection(max_retries=1, interval_start=0)
+            producer = self._local.producer = self._app.amqp.Producer(connection, auto_declare=False)
+        return producer
+
+    def _transport_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        assert self._app is not None, "the caller made it"
+        return {**(self._app.conf.broker_transport_options or {}), **options}

@@ -1,0 +1,208 @@
+"""The keeper: a small process beside a worker that renews leases, reports the dead, and keeps the drain clock.
+
+It shares no interpreter with user code, so a task that holds the GIL for minutes cannot stop its heartbeats, and a
+stopped or dead slot cannot send any. Started as ``python -m tilebox_celery.runner.keeper`` with a JSON order on stdin.
+"""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import sys
+import time
+from datetime import timedelta
+
+import psycopg
+
+from tilebox_celery.errors import TileboxCeleryError
+from tilebox_celery.ledger import runners
+from tilebox_celery.ledger.calls import Answer
+from tilebox_celery.postgres.connection import Connection, connect
+from tilebox_celery.runner.page import Batch, Pages
+from tilebox_celery.runner.processes import ProcessWatch, is_stopped
+
+TICK = 0.5
+SWEEP = 1.0
+STALE_BATCH_NS = 500_000_000
+
+
+class Keeper:
+    """Watches one worker.
+
+    Args:
+        order: ``runner_id``, ``ledger_url``, ``broker_url``, ``parent``, ``pages_fd``, ``slots``, ``pipe_fd``, ``lease``,
+            ``heartbeat``, ``grace`` (seconds).
+    """
+
+    def __init__(self, order: dict[str, object]) -> None:
+        self.runner_id = int(str(order["runner_id"]))
+        self.url = str(order["ledger_url"])
+        self.broker_url = order["broker_url"]
+        self.parent = int(str(order["parent"]))
+        self.pages = Pages(int(str(order["slots"])), int(str(order["pages_fd"])))
+        self.pipe = int(str(order["pipe_fd"]))
+        self.lease = timedelta(seconds=float(str(order["lease"])))
+        self.heartbeat = float(str(order["heartbeat"]))
+        self.grace = float(str(order["grace"]))
+        self.connection: Connection | None = None
+        self.watch = ProcessWatch()
+        self.watch.add(self.parent)
+        self.dead_slots: set[int] = set()
+        self.drain_until: float | None = None
+        self.told_drain = False
+
+    def run(self) -> None:
+        """Serve until the worker is gone."""
+        next_beat = next_sweep = 0.0
+        while True:
+            now = time.monotonic()
+            self._look_at_slots()
+            if self.watch.is_gone(self.parent):
+                self._parent_gone()
+                return
+            try:
+                if now >= next_beat:
+                    next_beat = now + self.heartbeat
+                    self._beat()
+                if now >= next_sweep:
+                    next_sweep = now + SWEEP
+                    self._tell(runners.sweep(self._ledger()))
+                self._take_back_old_batches()
+                self._drain(now)
+            except (psycopg.Error, TileboxCeleryError):
+                self._forget_connection()
+                next_beat = min(next_beat, now + 1.0)
+            self._wait(min(TICK, max(0.01, next_beat - time.monotonic())))
+
+    def _wait(self, seconds: float) -> None:
+        fds = [*self.watch.fds(), *([self.pipe] if self.pipe >= 0 else [])]
+        readable, _, _ = select.select(fds, [], [], seconds)
+        if self.pipe in readable:
+            words = os.read(self.pipe, 4096)
+            if not words:
+                self.pipe = -1
+            for word in words:
+                if word == ord("d") and self.drain_until is None:
+                    self.drain_until = time.monotonic() + self.grace
+                elif word == ord("n"):
+                    self.drain_until = 0.0
+
+    def _look_at_slots(self) -> None:
+        for number in range(self.pages.slots):
+            batch = self.pages.read(number)
+            if not batch.slot_id or batch.slot_id in self.dead_slots:
+                continue
+            self.watch.add(batch.pid)
+            if self.watch.is_gone(batch.pid) and batch.pid != self.parent:
+                self._report_lost(batch, "process killed")
+
+    def _report_lost(self, batch: Batch, reason: str) -> None:
+        try:
+            self._tell(runners.slot_lost(self._ledger(), batch.slot_id, batch.running, reason))
+        except (psycopg.Error, TileboxCeleryError):
+            self._forget_connection()
+            return  # again at the next tick
+        self.dead_slots.add(batch.slot_id)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(batch.pid, signal.SIGKILL)  # what the task started and left behind
+
+    def _beat(self) -> None:
+        if is_stopped(self.parent):
+            return
+        healthy = [
+            batch.slot_id
+            for batch in self._slots()
+            if batch.slot_id not in self.dead_slots and not self.watch.is_gone(batch.pid) and not is_stopped(batch.pid)
+        ]
+        runners.heartbeat(self._ledger(), self.runner_id, healthy, self.lease)
+
+    def _take_back_old_batches(self) -> None:
+        """Give tasks back that wait in a batch behind one that runs long."""
+        now = time.monotonic_ns()
+        for number in range(self.pages.slots):
+            batch = self.pages.read(number)
+            if batch.position < 0 or batch.position + 1 >= len(batch.tasks) or now - batch.begun_ns < STALE_BATCH_NS:
+                continue
+            batch, rest = self.pages.revoke_rest(number)
+            if rest:
+                self._tell(runners.give_back_unstarted(self._ledger(), batch.slot_id, batch.claim_id, rest, None))
+
+    def _drain(self, now: float) -> None:
+        if self.drain_until is None and self.pages.is_draining():
+            self.drain_until = now + self.grace
+        if self.drain_until is None:
+            return
+        if not self.told_drain:
+            runners.drain_runner(self._ledger(), self.runner_id, gone=False)
+            self.told_drain = True
+        if now < self.drain_until:
+            return
+        for batch in self._slots():
+            self._tell(runners.give_back_unstarted(self._ledger(), batch.slot_id, None, None, "runner shut down"))
+            self.dead_slots.add(batch.slot_id)
+        for batch in self._slots():
+            if batch.pid != self.parent:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(batch.pid, signal.SIGKILL)
+        alone = all(batch.pid == self.parent for batch in self._slots())
+        if not self.watch.wait_gone(self.parent, 0.2 if alone else 5.0):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.parent, signal.SIGKILL)
+        self.drain_until = float("inf")
+
+    def _parent_gone(self) -> None:
+        """Report what the worker held, once its processes are gone too."""
+        slots = self._slots()
+        for batch in slots:
+            if batch.pid != self.parent:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.killpg(batch.pid, signal.SIGKILL)
+                self.watch.wait_gone(batch.pid, 5.0)
+        for _ in range(600):
+            try:
+                for batch in slots:
+                    if batch.slot_id not in self.dead_slots:
+                        reason = "runner left" if self.pages.is_draining() else "worker killed"
+                        self._tell(runners.slot_lost(self._ledger(), batch.slot_id, batch.running, reason))
+                        self.dead_slots.add(batch.slot_id)
+                runners.drain_runner(self._ledger(), self.runner_id, gone=True)
+            except (psycopg.Error, TileboxCeleryError):
+                self._forget_connection()
+                time.sleep(1.0)
+            else:
+                return
+
+    def _slots(self) -> list[Batch]:
+        batches = [self.pages.read(number) for number in range(self.pages.slots)]
+        return [batch for batch in batches if batch.slot_id]
+
+    def _ledger(self) -> Connection:
+        if self.connection is None or self.connection.closed:
+            self.connection = connect(self.url, durable=False, name="tilebox-celery keeper")
+        return self.connection
+
+    def _forget_connection(self) -> None:
+        if self.connection is not None:
+            with contextlib.suppress(psycopg.Error):
+                self.connection.close()
+        self.connection = None
+
+    def _tell(self, answer: Answer) -> None:
+        if answer.wake_ups and isinstance(self.broker_url, str):
+            from tilebox_celery.dispatch.publisher import Publisher
+
+            if not hasattr(self, "_publisher"):
+                self._publisher = Publisher(self.broker_url)
+            self._publisher(answer.wake_ups)
+
+
+def main() -> None:
+    """Read the order and keep."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the worker's signals reach the whole terminal group
+    Keeper(json.loads(sys.stdin.readline())).run()
+
+
+if __name__ == "__main__":
+    main()

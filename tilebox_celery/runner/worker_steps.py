@@ -1,0 +1,176 @@
+"""Bootsteps that make a Celery worker a runner: registration, slots, keeper, listener, queue, drain."""
+
+import logging
+import os
+import socket
+from typing import Any
+
+from celery import bootsteps
+from celery.signals import worker_process_init
+from celery.worker import state as worker_state
+
+from tilebox_celery.caches import check_pool
+from tilebox_celery.dispatch.app import queue_name
+from tilebox_celery.dispatch.publisher import Publisher
+from tilebox_celery.ledger.runners import register_runner
+from tilebox_celery.postgres.connection import connect
+from tilebox_celery.runner import worker_process
+from tilebox_celery.runner.drain import install_drain
+from tilebox_celery.runner.keeper_process import KeeperProcess
+from tilebox_celery.runner.listener import Listener
+from tilebox_celery.runner.page import Pages
+from tilebox_celery.runner.slots import RunnerSpec
+
+logger = logging.getLogger("tilebox_celery.runner")
+SPARE_PAGES = 16
+
+
+class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no types
+    """Registers the worker as a runner before the pool forks, and keeps it one."""
+
+    requires = ("celery.worker.components:Hub", "celery.worker.components:Pool")
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        self.worker = worker
+        self.runner = runner = worker.app.tilebox_runner
+        self.is_prefork = worker.pool_cls.__module__ == "celery.concurrency.prefork"
+        concurrency = worker.max_concurrency or worker.concurrency
+        if worker.pool_cls.__module__ == "celery.concurrency.solo":
+            concurrency = 1
+        self.concurrency = concurrency
+        if runner.cache is not None:
+            check_pool(runner.cache, concurrency if self.is_prefork else 1)
+        self.pages = Pages(concurrency * 2 + SPARE_PAGES if self.is_prefork else concurrency)
+        self.runner_id = self._register()
+        publish = Publisher(runner.broker_url)
+        self.spec = RunnerSpec(
+            self.runner_id,
+            runner.ledger_url,
+            runner.cluster,
+            runner.registry,
+            runner.cache,
+            runner.context_class,
+            runner.settings,
+            self.pages,
+            publish,
+        )
+        worker_process.offer(self.spec)
+        self.keeper = KeeperProcess(self.runner_id, runner.ledger_url, runner.broker_url, self.pages, runner.settings)
+        self.listener = Listener(runner.ledger_url, self.runner_id, self.wake) if self._notified else None
+        worker.app.tilebox_runner_id = self.runner_id
+        worker.app.tilebox_wake = self._run_here
+        if self.is_prefork:
+            self._open_child = lambda **_: worker_process.open_child(self.runner_id)
+            worker_process_init.connect(self._open_child)
+
+    @property
+    def _notified(self) -> bool:
+        return bool(self.runner.settings.wake_by == "notify" and self.worker.use_eventloop)
+
+    def start(self, worker: Any) -> None:
+        """Open slots outside of prefork, start the keeper, take the signals."""
+        if not self.is_prefork:
+            worker_process.open_slots(self.runner_id, range(self.concurrency))
+        self.keeper.start()
+        worker.timer.call_repeatedly(1.0, self.keeper.start)
+        self._signals = None
+        if _in_main_thread():
+            self._signals = install_drain(self.pages, self.keeper, _warm_stop)
+
+    def register_with_event_loop(self, worker: Any, hub: Any) -> None:
+        """Listen for NOTIFY."""
+        if self.listener is not None:
+            self.listener.register(hub)
+
+    def wake(self, token: int | None) -> None:
+        """Hand the loop of a slot to the pool; None: one for each slot, after a time without ears."""
+        if self.pages.is_draining():
+            return
+        for _ in range(self.concurrency if token is None else 1):
+            self.worker.pool.apply_async(
+                worker_process.run_slot,
+                (self.runner_id, token, *self._limits()),
+                callback=self._ended,
+                accept_callback=_ignore,
+                error_callback=_ignore,
+                timeout_callback=_ignore,
+            )
+
+    def close(self, worker: Any) -> None:
+        """Claim nothing more."""
+        self.pages.drain()
+        if self.listener is not None:
+            self.listener.close()
+
+    def stop(self, worker: Any) -> None:
+        """Leave the ledger; what a slot still holds is the keeper's."""
+        self._leave()
+
+    terminate = stop
+
+    def _leave(self) -> None:
+        if self.is_prefork:
+            worker_process_init.disconnect(self._open_child)
+        worker_process.forget(self.runner_id)
+
+    def _run_here(self, token: int | None) -> str:
+        """Run a loop for a wake-up that came as a message."""
+        outcome = worker_process.run_slot(self.runner_id, token, *self._limits())
+        return outcome
+
+    def _ended(self, outcome: Any) -> None:
+        if outcome == "again":
+            self.wake(-1)
+
+    def _limits(self) -> tuple[int | None, int | None]:
+        return self.worker.max_tasks_per_child or None, self.worker.max_memory_per_child or None
+
+    def _register(self) -> int:
+        from tilebox_celery.runner.task_runner import code_version
+
+        runner = self.runner
+        with connect(runner.ledger_url, name="tilebox-celery worker") as connection:
+            return register_runner(
+                connection,
+                runner.cluster,
+                runner.registry.identifiers,
+                name=self.worker.hostname,
+                host=socket.gethostname(),
+                pid=os.getpid(),
+                code_version=code_version(),
+                wake_by="notify" if self._notified else "broker",
+                slots=self.concurrency,
+            )
+
+
+class QueueStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no types
+    """Consumes the queue of this runner, and no other."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def start(self, consumer: Any) -> None:
+        """Declare and consume; runs again after each reconnect."""
+        name = queue_name(consumer.app.tilebox_runner_id)
+        consumer.add_task_queue(
+            name, exchange="", routing_key=name, durable=False, auto_delete=True, queue_arguments={"x-expires": 3_600_000}
+        )
+        default = consumer.app.conf.task_default_queue
+        if default in consumer.app.amqp.queues.consume_from:
+            consumer.cancel_task_queue(default)
+
+
+def _warm_stop() -> None:
+    worker_state.should_stop = 0
+
+
+def _ignore(*_: object, **__: object) -> None:
+    """Take a pool callback that says nothing to us."""
+
+
+def _in_main_thread() -> bool:
+    import threading
+
+    return threading.current_thread() is threading.main_thread()
+
+
