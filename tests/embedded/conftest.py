@@ -87,14 +87,40 @@ class Home:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
+def _make_parent() -> Path:
+    memory = Path("/dev/shm")  # saves the disk of a busy machine; containers have too little of it
+    has_room = memory.is_dir() and shutil.disk_usage(memory).free > 4 * 1024**3
+    return Path(tempfile.mkdtemp(prefix="tbx-test-", dir=memory if has_room else None))
+
+
 @pytest.fixture
-def home() -> Iterator[Home]:
+def new_home() -> Iterator[Home]:
     """A data directory that does not exist yet, with a path short enough for sockets."""
-    parent = Path(tempfile.mkdtemp(prefix="tbx-test-"))
+    parent = Path(_make_parent())
     home = Home(parent / "home")
     yield home
     home.close()
     shutil.rmtree(parent, ignore_errors=True)
+
+
+@pytest.fixture
+def home(new_home: Home, used_home: Path) -> Home:
+    """A data directory that was used before and is at rest; saves the time of a first start."""
+    subprocess.run(["cp", "-a", used_home, new_home.path], check=True)
+    return new_home
+
+
+@pytest.fixture(scope="session")
+def used_home() -> Iterator[Path]:
+    """The directory that ``home`` copies."""
+    parent = Path(_make_parent())
+    home = Home(parent / "home")
+    home.start()
+    leave()
+    down(home.path)
+    shutil.rmtree(home.path / "log")
+    yield home.path
+    shutil.rmtree(parent)
 
 
 @pytest.fixture

@@ -48,34 +48,34 @@ def test_unclean_pid_file(home, ask):
     assert ask(stack.ledger_url, "SELECT 1") == 1
 
 
-def test_half_built_directory(home, ask):
+def test_half_built_directory(new_home, ask):
     """Data that never became whole is set aside or thrown away, and a new ledger is made."""
     for part in ("postgres.new/base", "postgres/base"):
-        (home.path / part).mkdir(parents=True)
-    (home.path / "postgres.new/PG_VERSION").write_text("18\n")
-    (home.path / "postgres/PG_VERSION").write_text("18\n")
+        (new_home.path / part).mkdir(parents=True)
+    (new_home.path / "postgres.new/PG_VERSION").write_text("18\n")
+    (new_home.path / "postgres/PG_VERSION").write_text("18\n")
 
-    stack = home.start()
+    stack = new_home.start()
 
     assert ask(stack.ledger_url, "SELECT 1") == 1
-    assert not (home.path / "postgres.new").exists()
-    assert len(list(home.path.glob("postgres.unusable-*"))) == 1
+    assert not (new_home.path / "postgres.new").exists()
+    assert len(list(new_home.path.glob("postgres.unusable-*"))) == 1
 
 
 @pytest.mark.system
 @pytest.mark.parametrize("progress", ["postgres.new", "postgres.new/global/pg_control", "postgres/postmaster.pid"])
-def test_killed_in_the_middle_of_the_first_start(home, ask, eventually, progress):
+def test_killed_in_the_middle_of_the_first_start(new_home, ask, eventually, progress):
     """When user and supervisor are killed in the first start, however far it was, the next start succeeds."""
-    user = home.user()
-    eventually((home.path / progress).exists)
-    supervisor = home.status().supervisor_pid
+    user = new_home.user()
+    eventually((new_home.path / progress).exists)
+    supervisor = new_home.status().supervisor_pid
 
     user.kill()
     os.kill(supervisor, signal.SIGKILL)
-    stack = home.start()
+    stack = new_home.start()
 
     assert ask(stack.ledger_url, "SELECT 1") == 1
-    assert home.status().running
+    assert new_home.status().running
 
 
 def test_broken_broker_file_is_set_aside(home):
@@ -158,14 +158,14 @@ def test_closed_files_of_a_daemon(home):
     assert back == (os.getpid(),)
 
 
-def test_environment_does_not_reach_the_servers(home):
+def test_environment_does_not_reach_the_servers(new_home):
     """Variables that change PostgreSQL's clients and servers do not change ours."""
     environment = {
         **os.environ,
         "PGPORT": "6000",
         "PGDATA": "/nowhere",
         "LC_ALL": "xx_XX",
-        "TILEBOX_CELERY_HOME": str(home.path),
+        "TILEBOX_CELERY_HOME": str(new_home.path),
     }
 
     done = subprocess.run(
@@ -177,4 +177,4 @@ def test_environment_does_not_reach_the_servers(home):
     )
 
     assert done.returncode == 0, done.stderr
-    assert (home.path / "run/.s.PGSQL.5432").is_socket()
+    assert (new_home.path / "run/.s.PGSQL.5432").is_socket()

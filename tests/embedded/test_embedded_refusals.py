@@ -33,15 +33,15 @@ def _up_without_wheels(home: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_missing_wheels(home):
+def test_missing_wheels(new_home):
     """Without the wheels the error names the extra and the setting, and nothing is created."""
-    done = _up_without_wheels(home.path)
+    done = _up_without_wheels(new_home.path)
 
     assert done.returncode == 1
     assert 'pip install "tilebox-celery[embedded]"' in done.stderr
     assert "TILEBOX_CELERY_LEDGER_URL" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-    assert not home.path.exists()
+    assert not new_home.path.exists()
 
 
 def test_data_of_another_major_version(home):
@@ -58,12 +58,12 @@ def test_data_of_another_major_version(home):
     assert not home.status().running
 
 
-def test_a_file_is_in_the_way(home):
+def test_a_file_is_in_the_way(new_home):
     """A data directory that is a file is refused."""
-    home.path.write_text("I am a file")
+    new_home.path.write_text("I am a file")
 
     with pytest.raises(EmbeddedStackError, match=r"cannot be used \(.*directory.*\): set TILEBOX_CELERY_HOME"):
-        home.start()
+        new_home.start()
 
 
 @root_only
@@ -78,19 +78,19 @@ def test_directory_of_another_user(home):
     os.chown(home.path / "run", 0, 0)
 
 
-def test_no_right_to_write(home, read_only):
+def test_no_right_to_write(new_home, read_only):
     """A user who may not write the directory is told so."""
-    read_only(home.path.parent)
+    read_only(new_home.path.parent)
 
     with pytest.raises(EmbeddedStackError, match=r"home cannot be used \(.+\): set TILEBOX_CELERY_HOME to a directory"):
-        home.start()
+        new_home.start()
 
 
 @root_only
-def test_ordinary_user(home):
+def test_ordinary_user(new_home):
     """A user who is not root gets a stack that is wholly his own."""
-    os.chown(home.path.parent, 65534, 65534)
-    environment = {"TILEBOX_CELERY_HOME": str(home.path), "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/"}
+    os.chown(new_home.path.parent, 65534, 65534)
+    environment = {"TILEBOX_CELERY_HOME": str(new_home.path), "PYTHONDONTWRITEBYTECODE": "1", "HOME": "/"}
 
     done = [
         subprocess.run(
@@ -105,27 +105,27 @@ def test_ordinary_user(home):
 
     assert [run.returncode for run in done] == [0, 0], done
     assert done[1].stdout == "stopped\n"
-    assert {path.stat().st_uid for path in home.path.rglob("*")} == {65534}
+    assert {path.stat().st_uid for path in new_home.path.rglob("*")} == {65534}
 
 
 @root_only
-def test_full_disk(home, mount_tmpfs):
+def test_full_disk(new_home, mount_tmpfs):
     """A disk too small for a ledger is refused with what is there and what is needed."""
-    mount_tmpfs(home.path.parent, "size=50m")
+    mount_tmpfs(new_home.path.parent, "size=50m")
 
     with pytest.raises(EmbeddedStackError, match=r"has \d+ MB left, and the ledger needs 200 MB to begin"):
-        home.start()
+        new_home.start()
 
 
-def test_foreign_folder_keeps_its_mode(home):
+def test_foreign_folder_keeps_its_mode(new_home):
     """A folder that holds other things is not closed for others; what we add to it is."""
-    home.path.mkdir(mode=0o755)
-    (home.path / "notes.txt").write_text("mine")
+    new_home.path.mkdir(mode=0o755)
+    (new_home.path / "notes.txt").write_text("mine")
 
-    home.start()
+    new_home.start()
 
-    assert home.path.stat().st_mode & 0o777 == 0o755
-    assert {path.stat().st_mode & 0o777 for path in home.path.iterdir() if path.is_dir()} == {0o700}
+    assert new_home.path.stat().st_mode & 0o777 == 0o755
+    assert {path.stat().st_mode & 0o777 for path in new_home.path.iterdir() if path.is_dir()} == {0o700}
 
 
 @pytest.fixture

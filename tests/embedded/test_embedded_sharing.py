@@ -12,17 +12,17 @@ from tilebox_celery.embedded import down, leave
 pytestmark = pytest.mark.system
 
 
-def test_fifty_first_starts(home, ask):
+def test_fifty_first_starts(new_home, ask):
     """Fifty processes that start the same new directory in the same moment get one pair of servers that all can use."""
-    users = [home.user() for _ in range(50)]
+    users = [new_home.user() for _ in range(50)]
 
     with ThreadPoolExecutor(50) as pool:
         urls = set(pool.map(lambda user: user.await_start(), users))
 
     assert len(urls) == 1
     assert ask(urls.pop(), "SELECT 1") == 1
-    assert set(home.status().user_pids) == {user.process.pid for user in users}
-    assert home.log().count("starting") == 1
+    assert set(new_home.status().user_pids) == {user.process.pid for user in users}
+    assert new_home.log().count("starting") == 1
 
 
 def test_idle_stop_after_kill_of_the_last_user(home, eventually, is_alive):
@@ -121,7 +121,7 @@ def test_killed_server_comes_back(home, ask, eventually, victim):
     assert home.status().supervisor_pid == before.supervisor_pid
 
 
-def test_everything_killed(home, ask):
+def test_everything_killed(home, ask, eventually, is_alive):
     """After a kill -9 of both servers and the supervisor the next start brings all back with their data."""
     stack = home.start()
     ask(stack.ledger_url, "CREATE TABLE kept AS SELECT 7 AS seven")
@@ -129,6 +129,7 @@ def test_everything_killed(home, ask):
 
     for pid in (before.supervisor_pid, before.postgres_pid, before.valkey_pid):
         os.kill(pid, signal.SIGKILL)
+        eventually(lambda dead=pid: not is_alive(dead))
     stack = home.start()
 
     assert ask(stack.ledger_url, "SELECT seven FROM kept") == 7

@@ -24,9 +24,9 @@ print([name for name in ('psycopg', 'redis', 'kombu', 'sqlalchemy', 'asyncio') i
 """
 
 
-def test_ledger_answers_psycopg_and_sqlalchemy(home, ask):
+def test_ledger_answers_psycopg_and_sqlalchemy(new_home, ask):
     """The ledger URL works as it is for psycopg and, with a driver, for SQLAlchemy."""
-    stack = home.start()
+    stack = new_home.start()
 
     direct = ask(stack.ledger_url, "SELECT current_database() || ' ' || pg_encoding_to_char(6) || ' ' || lower('Ä')")
     engine = sqlalchemy.create_engine(stack.ledger_url.replace("postgresql:", "postgresql+psycopg:"))
@@ -76,10 +76,10 @@ def test_later_calls_are_cheap(home):
     assert loaded.strip() == "[]"
 
 
-def test_no_tcp_port_and_nobody_else_gets_in(home):
+def test_no_tcp_port_and_nobody_else_gets_in(new_home):
     """The servers listen on no address, and folders and sockets are for their owner alone."""
-    home.start()
-    status = home.status()
+    new_home.start()
+    status = new_home.status()
 
     addresses = [
         connection
@@ -88,8 +88,13 @@ def test_no_tcp_port_and_nobody_else_gets_in(home):
         for connection in process.net_connections("inet")
     ]
     modes = {
-        path.relative_to(home.path).as_posix(): stat.S_IMODE(path.stat().st_mode)
-        for path in (home.path, *home.path.glob("*"), home.path / "run/.s.PGSQL.5432", home.path / "run/valkey.sock")
+        path.relative_to(new_home.path).as_posix(): stat.S_IMODE(path.stat().st_mode)
+        for path in (
+            new_home.path,
+            *new_home.path.glob("*"),
+            new_home.path / "run/.s.PGSQL.5432",
+            new_home.path / "run/valkey.sock",
+        )
     }
 
     assert addresses == []
@@ -127,12 +132,12 @@ def test_down_stops_both_and_data_stays(home, ask, is_alive):
         assert client.get("kept") == b"8"
 
 
-def test_down_of_nothing(home):
+def test_down_of_nothing(new_home):
     """down() of a directory that does not exist says so and does not make it."""
-    stopped = down(home.path)
+    stopped = down(new_home.path)
 
     assert stopped is False
-    assert not home.path.exists()
+    assert not new_home.path.exists()
 
 
 def test_status_tells_what_runs(home):
@@ -150,9 +155,9 @@ def test_status_tells_what_runs(home):
     assert after.postgres_bytes > 20_000_000
 
 
-def test_long_path_gets_short_sockets(home, ask):
+def test_long_path_gets_short_sockets(new_home, ask):
     """Below a path that no socket address can hold, the sockets move to a private folder that goes with the servers."""
-    deep = type(home)(home.path / ("d" * 100) / "a b,c'")
+    deep = type(new_home)(new_home.path / ("d" * 100) / "a b,c'")
     try:
         stack = deep.start()
         sockets = Path(stack.broker_url.removeprefix("redis+socket://")).parent
@@ -169,9 +174,9 @@ def test_long_path_gets_short_sockets(home, ask):
     assert not sockets.exists()
 
 
-def test_taken_short_folder_is_not_trusted(home, tmp_path):
+def test_taken_short_folder_is_not_trusted(new_home, tmp_path):
     """A short folder that is a link to somewhere else is left alone for one that nobody can guess."""
-    deep = type(home)(home.path / ("d" * 120))
+    deep = type(new_home)(new_home.path / ("d" * 120))
     try:
         first = Path(deep.start().broker_url.removeprefix("redis+socket://")).parent
         down(deep.path)

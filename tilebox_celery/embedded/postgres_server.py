@@ -89,7 +89,8 @@ class PostgresServer(Server):
         )
         single = [str(programs / "postgres"), "--single", "-F", "-D", str(new), "template1"]
         _run(single, lock, f"CREATE DATABASE {DATABASE}\n")
-        _run([*initdb, "--sync-only", "--sync-method=syncfs"], lock)
+        # File by file: to flush the whole disk could take minutes when others write to it.
+        _run([*initdb, "--sync-only", "--sync-method=fsync"], lock)
         with contextlib.suppress(FileNotFoundError):
             # Not ours: we only ever rename whole clusters into place. Keep it, somebody may want to look.
             self.folder.rename(self.folder.with_name(f"postgres.unusable-{int(time.time())}"))
