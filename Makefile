@@ -4,6 +4,7 @@ BIN := .venv/bin
 DEV := .venv/.set-up-dev
 DEMO := .venv/.set-up-demo
 SOURCES := tilebox_celery scripts broker_config
+CHECKS := check-format check-lint check-types check-imports check-lengths check-clauses check-docs
 
 DEMO_ARGS ?=
 BENCH_ARGS ?=
@@ -18,7 +19,7 @@ PYTEST = $(BIN)/pytest -q -n $(TEST_WORKERS) --dist loadgroup
 # An activated environment, or PYTHONPATH, must not leak into ours.
 unexport VIRTUAL_ENV CONDA_PREFIX PYTHONPATH PYTHONHOME
 
-.PHONY: help demo test check bench test-long system test-rabbitmq test-browser docs format clean
+.PHONY: help demo test check $(CHECKS) bench test-long system test-rabbitmq test-browser docs format clean
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' Makefile | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -29,13 +30,21 @@ demo: $(DEMO) ## Process a real Landsat scene on two workers (DEMO_ARGS="--kill"
 test: $(DEV) ## Run the tests (PYTEST_ARGS="tests/ledger -x")
 	@$(PYTEST) -m "not long and not rabbitmq and not browser" $(PYTEST_ARGS)
 
-check: $(DEV) ## Format, lint, types, import directions, file lengths, clauses, generated documents
+check: $(CHECKS) ## Format, lint, types, import directions, file lengths, clauses, generated documents (-k: all of them)
+
+check-format: $(DEV)
 	@$(BIN)/ruff format --check .
+check-lint: $(DEV)
 	@$(BIN)/ruff check .
+check-types: $(DEV)
 	@$(BIN)/mypy $(SOURCES)
+check-imports: $(DEV)
 	@$(BIN)/lint-imports
+check-lengths: $(DEV)
 	@$(BIN)/python scripts/check_lengths.py
+check-clauses: $(DEV)
 	@$(BIN)/python scripts/check_clauses.py
+check-docs: $(DEV)
 	@$(BIN)/python scripts/build_docs.py --check
 
 bench: $(DEV) ## Measure against plain Celery canvas on the same servers (BENCH_ARGS)
