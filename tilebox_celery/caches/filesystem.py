@@ -8,7 +8,6 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from secrets import token_hex
 
 from tilebox_celery.caches.keys import decode_segment, encode_segment
 from tilebox_celery.caches.stored import StoredCache
@@ -146,7 +145,7 @@ class FileStore:
             assert folder is not None
             assert temporary is not None
             self._sweep_once(temporary)
-            name = token_hex(16)
+            name = os.urandom(16).hex()
             file = os.open(name, _NEW_FILE, 0o666, dir_fd=temporary)
             try:
                 with os.fdopen(file, "wb", buffering=0) as stream:
