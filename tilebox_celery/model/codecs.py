@@ -8,6 +8,7 @@ from dataclasses import Field, fields, is_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from operator import methodcaller
 from pathlib import Path, PurePath
 from typing import Any
 from uuid import UUID
@@ -83,9 +84,9 @@ def _decode_decimal(text: str) -> Decimal:
 
 
 TEXT_CODECS: dict[type, tuple[Encode, Decode]] = {
-    datetime: (datetime.isoformat, datetime.fromisoformat),
-    date: (date.isoformat, date.fromisoformat),
-    time: (time.isoformat, time.fromisoformat),
+    datetime: (methodcaller("isoformat"), datetime.fromisoformat),
+    date: (methodcaller("isoformat"), date.fromisoformat),
+    time: (methodcaller("isoformat"), time.fromisoformat),
     timedelta: (encode_timedelta, decode_timedelta),
     UUID: (str, UUID),
     Decimal: (str, _decode_decimal),
@@ -112,6 +113,21 @@ def encode_value(value: Any) -> Any:
     if encode is None:
         encode = _ENCODERS[cls] = _find_encoder(cls)
     return encode(value)
+
+
+def decode_text(cls: type, base: type) -> Decode:
+    """Build the way back for a class that is, or inherits from, one of `TEXT_CODECS`."""
+    if base in (datetime, date, time):
+        decode: Decode = cls.fromisoformat  # type: ignore[attr-defined] # all three have it
+    else:
+        decode = cls if base in (UUID, PurePath, Path) else TEXT_CODECS[base][1]
+
+    def checked(data: Any) -> Any:
+        if not isinstance(data, str):
+            raise TypeError(f"expected the text of a {cls.__name__}, got {data!r:.80}")
+        return decode(data)
+
+    return checked
 
 
 def is_message(cls: object) -> bool:
@@ -174,4 +190,6 @@ def _encode_scalar(value: Any) -> Any:
     # numpy's float32(1.5) and int64(3) are what array code hands on; a whole array is no input
     if getattr(value, "ndim", 0):
         raise TypeError(f"an array of shape {value.shape} is not JSON; put it into the job cache")
+    if value.dtype.kind in "mM":
+        raise TypeError(f"{value!r} is not JSON; use a datetime or a timedelta")
     return value.item()

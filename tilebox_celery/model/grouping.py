@@ -71,11 +71,7 @@ def _number_sets(depends_on: Sequence[Sequence[int]]) -> tuple[list[int], list[t
             key = _checked(index, given, count)
             number = by_identity[id(given)] = numbers.setdefault(key, len(numbers))
         needs.append(number)
-    sets = list(numbers)
-    for index, number in enumerate(needs):
-        if len(sets[number]) == 1 and sets[number][0] == index:
-            raise DependencyError(f"Task {index} depends on itself.")
-    return needs, sets
+    return needs, list(numbers)
 
 
 def _checked(index: int, given: Sequence[int], count: int) -> tuple[int, ...]:
@@ -119,7 +115,7 @@ def _in_order(graph: GroupGraph) -> GroupGraph:
             if not waits[target]:
                 heappush(ready, target)
     if len(order) < graph.group_count:
-        raise DependencyError(f"{_name_cycle(graph, waits)} wait for each other; a task graph has no cycles.")
+        raise DependencyError(_name_cycle(graph, waits))
     rank = {group: number for number, group in enumerate(order)}
     return GroupGraph(
         [rank[group] for group in graph.groups],
@@ -138,7 +134,11 @@ def _name_cycle(graph: GroupGraph, waits: list[int]) -> str:
         seen[group] = None
         group = before[group]
     circle = list(seen)[list(seen).index(group) :]
-    return "Tasks " + ", ".join(str(graph.groups.index(each)) for each in sorted(circle)[:10])
+    tasks = [graph.groups.index(each) for each in sorted(circle)]
+    if len(tasks) == 1:
+        return f"Task {tasks[0]} depends on itself."
+    names = ", ".join(map(str, tasks[:10])) + (", ..." if len(tasks) > 10 else "")
+    return f"The tasks {names} wait for each other; a task graph has no cycles."
 
 
 def _edges(graph: GroupGraph) -> Iterable[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """From a type annotation to the function that turns JSON back into a value of that type."""
 
+import json
 import sys
 import types
 import typing
@@ -14,6 +15,7 @@ from tilebox_celery.model.codecs import (
     Decode,
     decode_bytes,
     decode_enum,
+    decode_text,
     encode_enum,
     is_message,
     stored_fields,
@@ -35,6 +37,9 @@ class Kind(NamedTuple):
         return self.json_types is None or type(data) in self.json_types
 
 
+Scope = dict[Any, Any]
+"""What names (to classes) and type variables (to kinds) mean that an annotation uses."""
+
 ANYTHING = Kind()
 _LISTS = (list, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
 _SETS = (set, abc.Set, abc.MutableSet)
@@ -53,27 +58,29 @@ _PLAIN: dict[Any, Kind] = {
 }
 
 
-def field_kinds(cls: type, local_types: dict[str, Any]) -> dict[str, Kind]:
+def field_kinds(cls: type, scope: Scope) -> dict[str, Kind]:
     """Find out for each stored field of a dataclass how to decode it.
 
     Args:
         cls: The dataclass.
-        local_types: Classes that annotations name and that are not global.
+        scope: What names that are not global, and type variables, mean.
 
     Raises:
         TypeError: An annotation cannot be resolved, or has no JSON form; the message names the field.
     """
-    hints = resolve_hints(cls, local_types)
+    hints = resolve_hints(cls, scope)
     kinds = {}
     for field in stored_fields(cls):
         try:
-            kinds[field.name] = kind_of(hints.get(field.name, field.type), local_types)
+            kind = kind_of(hints.get(field.name, field.type), scope)
+            # many write `when: datetime = None`, which type checkers refuse and Python does not
+            kinds[field.name] = _union([_PLAIN[None], kind]) if field.default is None and kind.decode else kind
         except TypeError as error:
             raise TypeError(f"field {field.name!r}: {error}") from None
     return kinds
 
 
-def kind_of(hint: Any, local_types: dict[str, Any]) -> Kind:  # noqa: PLR0911 # one return per kind of annotation
+def kind_of(hint: Any, scope: Scope) -> Kind:  # noqa: PLR0911 # one return per kind of annotation
     """Find out how to decode one annotation.
 
     Raises:
@@ -82,72 +89,65 @@ def kind_of(hint: Any, local_types: dict[str, Any]) -> Kind:  # noqa: PLR0911 # 
     if isinstance(hint, abc.Hashable) and hint in _PLAIN:
         return _PLAIN[hint]
     if isinstance(hint, NewType):
-        return kind_of(hint.__supertype__, local_types)
+        return kind_of(hint.__supertype__, scope)
     if isinstance(hint, TypeVar):
-        return kind_of(hint.__bound__, local_types) if hint.__bound__ is not None else ANYTHING
+        return scope.get(hint) or (ANYTHING if hint.__bound__ is None else kind_of(hint.__bound__, scope))
     if hasattr(hint, "__value__"):  # type X = ...
-        return kind_of(hint.__value__, local_types)
+        return kind_of(hint.__value__, scope)
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated or origin in (typing.Required, typing.NotRequired):
-        return kind_of(arguments[0], local_types)
+        return kind_of(arguments[0], scope)
     if origin is Literal:
         return _literal(arguments)
     if origin is Union or origin is types.UnionType:
-        return _union([kind_of(argument, local_types) for argument in arguments])
+        return _union([kind_of(argument, scope) for argument in arguments])
     if origin is not None:
-        return _container(origin, arguments, local_types)
+        return _container(origin, arguments, scope)
     if isinstance(hint, type):
-        return _class(hint, local_types)
+        return _class(hint, scope)
     raise TypeError(f"the annotation {hint!r} has no JSON form")
 
 
-def _class(cls: type, local_types: dict[str, Any]) -> Kind:  # noqa: PLR0911 # one return per kind of class
+def _class(cls: type, scope: Scope) -> Kind:  # noqa: PLR0911 # one return per kind of class
     for base in cls.__mro__:
         if base in CODECS:
             return Kind(CODECS[base][1])
         if base in TEXT_CODECS:
-            return Kind(_text(cls, TEXT_CODECS[base][1]), (str,))
+            return Kind(decode_text(cls, base), (str,))
     if issubclass(cls, Enum):
         data_types = {type(encode_enum(member)) for member in cls}
-        by_text = {str(encode_enum(member)): member for member in cls}
+        texts = ((encode_enum(member), member) for member in cls)
+        by_text = {str(data) if isinstance(data, str) else json.dumps(data): member for data, member in texts}
         return Kind(decode_enum(cls), tuple(data_types), key=lambda key: by_text[key])
     if is_dataclass(cls):
-        return Kind(FieldsDecoder.of(cls, local_types), (dict,))
+        return Kind(FieldsDecoder.of(cls, scope), (dict,))
     if is_message(cls):
         return Kind(lambda text: cls.FromString(decode_bytes(text)), (str,))  # type: ignore[attr-defined] # is_message
     if typing.is_typeddict(cls):
-        return _typed_dict(cls, local_types)
+        return _typed_dict(cls, scope)
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        return _named_tuple(cls, local_types)
+        return _named_tuple(cls, scope)
     if issubclass(cls, str | bool | int | float):
         base = next(base for base in (str, bool, int, float) if issubclass(cls, base))
         return Kind(cls, _PLAIN[base].json_types)
-    return _container(cls, (), local_types)
+    return _container(cls, (), scope)
 
 
-def _text(cls: type, decode: Decode) -> Decode:
-    def checked(data: Any) -> Any:
-        if not isinstance(data, str):
-            raise TypeError(f"expected the text of a {cls.__name__}, got {data!r:.80}")
-        return decode(data)
-
-    return checked
-
-
-def _container(origin: type, arguments: tuple[Any, ...], local_types: dict[str, Any]) -> Kind:
+def _container(origin: type, arguments: tuple[Any, ...], scope: Scope) -> Kind:
     if origin in _DICTS:
         key, value = arguments or (Any, Any)
-        return _dict(kind_of(key, local_types), kind_of(value, local_types))
+        return _dict(kind_of(key, scope), kind_of(value, scope))
     if origin is tuple and arguments and arguments[-1] is not ...:
-        return _fixed_tuple([kind_of(argument, local_types) for argument in arguments], tuple)
-    item = kind_of(arguments[0], local_types).decode if arguments else None
+        return _fixed_tuple([kind_of(argument, scope) for argument in arguments], tuple)
+    item = kind_of(arguments[0], scope).decode if arguments else None
     if origin in _LISTS:
         return Kind(None if item is None else lambda data: [item(each) for each in _listed(data)], (list,))
     if origin in _SETS or origin is frozenset or origin is tuple:
         build: type = set if origin in _SETS else origin
-        return Kind(lambda data: build(_listed(data) if item is None else [item(each) for each in data]), (list,))
-    if is_dataclass(origin):  # a generic one; its type variables are taken as they are bound
-        return Kind(FieldsDecoder.of(origin, local_types), (dict,))
+        return Kind(lambda data: build([item(each) if item else each for each in _listed(data)]), (list,))
+    if is_dataclass(origin):
+        bound = tuple(kind_of(argument, scope) for argument in arguments)
+        return Kind(FieldsDecoder.of(origin, scope, bound), (dict,))
     raise TypeError(
         f"{getattr(origin, '__name__', origin)} has no JSON form; use a dataclass, or teach it with register_codec"
     )
@@ -178,12 +178,12 @@ def _fixed_tuple(items: list[Kind], build: Decode) -> Kind:
     return Kind(decode, (list,))
 
 
-def _named_tuple(cls: Any, local_types: dict[str, Any]) -> Kind:
-    hints = resolve_hints(cls, local_types)
-    return _fixed_tuple([kind_of(hints.get(name, Any), local_types) for name in cls._fields], cls._make)
+def _named_tuple(cls: Any, scope: Scope) -> Kind:
+    hints = resolve_hints(cls, scope)
+    return _fixed_tuple([kind_of(hints.get(name, Any), scope) for name in cls._fields], cls._make)
 
 
-def _typed_dict(cls: Any, local_types: dict[str, Any]) -> Kind:
+def _typed_dict(cls: Any, scope: Scope) -> Kind:
     decoders: dict[str, Decode] = {}
 
     def decode(data: Any) -> Any:
@@ -191,21 +191,22 @@ def _typed_dict(cls: Any, local_types: dict[str, Any]) -> Kind:
             raise TypeError(f"expected an object, got {data!r:.80}")
         return {name: decoders[name](each) if name in decoders else each for name, each in data.items()}
 
-    for name, hint in resolve_hints(cls, local_types).items():
-        if found := kind_of(hint, local_types).decode:
+    for name, hint in resolve_hints(cls, scope).items():
+        if found := kind_of(hint, scope).decode:
             decoders[name] = found
     return Kind(decode, (dict,))
 
 
 def _literal(choices: tuple[Any, ...]) -> Kind:
     known = {(encode_enum(each) if isinstance(each, Enum) else each): each for each in choices}
+    by_text = {text if isinstance(text, str) else json.dumps(text): each for text, each in known.items()}
 
     def decode(data: Any) -> Any:
         if not isinstance(data, abc.Hashable) or data not in known:
             raise ValueError(f"{data!r:.80} is none of {', '.join(map(repr, choices))}")
         return known[data]
 
-    return Kind(decode, tuple({type(data) for data in known}))
+    return Kind(decode, tuple({type(data) for data in known}), key=lambda key: by_text[key])
 
 
 def _union(members: list[Kind]) -> Kind:
@@ -256,7 +257,7 @@ def _listed(data: Any) -> list[Any]:
 class FieldsDecoder:
     """Builds one nested dataclass from a JSON object; made before its fields are known, so types may be recursive."""
 
-    _known: typing.ClassVar[dict[type, "FieldsDecoder"]] = {}
+    _known: typing.ClassVar[dict[tuple[type, tuple[Kind, ...]], "FieldsDecoder"]] = {}
 
     def __init__(self, cls: type) -> None:
         self.cls = cls
@@ -264,15 +265,16 @@ class FieldsDecoder:
         self.decoders: dict[str, Decode] = {}
 
     @classmethod
-    def of(cls, target: type, local_types: dict[str, Any]) -> "FieldsDecoder":
-        """Return the decoder of a dataclass."""
-        decoder = cls._known.get(target)
+    def of(cls, target: type, scope: Scope, arguments: tuple[Kind, ...] = ()) -> "FieldsDecoder":
+        """Return the decoder of a dataclass, for a generic one with the kinds of its type arguments."""
+        decoder = cls._known.get((target, arguments))
         if decoder is None:
-            decoder = cls._known[target] = FieldsDecoder(target)
+            decoder = cls._known[target, arguments] = FieldsDecoder(target)
             try:
-                kinds = field_kinds(target, local_types)
+                variables = dict(zip(getattr(target, "__parameters__", ()), arguments, strict=False))
+                kinds = field_kinds(target, {**scope, **variables})
             except BaseException:
-                del cls._known[target]
+                del cls._known[target, arguments]
                 raise
             decoder.names = frozenset(kinds)
             decoder.decoders = {name: kind.decode for name, kind in kinds.items() if kind.decode}
@@ -294,7 +296,7 @@ class FieldsDecoder:
         return self.cls(**values)
 
 
-def resolve_hints(cls: type, local_types: dict[str, Any]) -> dict[str, Any]:
+def resolve_hints(cls: type, scope: Scope) -> dict[str, Any]:
     """Evaluate the annotations of a class, also those that name classes local to a function.
 
     Raises:
@@ -308,7 +310,7 @@ def resolve_hints(cls: type, local_types: dict[str, Any]) -> dict[str, Any]:
     except NameError:
         pass
     try:
-        return typing.get_type_hints(cls, names, {**local_types, cls.__name__: cls}, include_extras=True)
+        return typing.get_type_hints(cls, names, {**scope, cls.__name__: cls}, include_extras=True)
     except NameError as error:
         raise TypeError(
             f"an annotation of {cls.__name__} names {error.name!r}, which is not importable there"

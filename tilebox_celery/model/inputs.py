@@ -224,6 +224,8 @@ def _codec(cls: type[Task]) -> _Codec:
         codec = _CODECS[cls] = _Codec(cls)
     except TypeError as error:
         raise InputError(f"Task {cls.__name__}: {error}.") from error
+    except RecursionError as error:
+        raise InputError(f"Task {cls.__name__}: a type that contains itself must be a dataclass.") from error
     return codec
 
 

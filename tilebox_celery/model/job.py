@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from html import escape
 from typing import Protocol
 from uuid import UUID
@@ -115,7 +115,7 @@ class Job:
         rows = [
             ("Id", str(self.id)),
             ("State", self.state),
-            ("Submitted", f"{self.submitted_at:%Y-%m-%d %H:%M:%S} UTC"),
+            ("Submitted", f"{self.submitted_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"),
             ("Tasks", counts or "none yet"),
             *((bar.label or "Progress", f"{bar.done:,} of {bar.total:,}") for bar in self.progress),
         ]

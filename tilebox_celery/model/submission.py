@@ -145,6 +145,7 @@ class SubtaskCollector:
         slug = None if cluster is None else cluster_slug(cluster)
         check_max_retries(max_retries)
         checked_limit = None if limit is None else check_limit(limit)
+        given = list(tasks)  # a generator may itself submit, which moves the index
         start = len(self.futures)
         new = [
             FutureTask(
@@ -156,7 +157,7 @@ class SubtaskCollector:
                 optional=bool(optional),
                 limit=checked_limit,
             )
-            for index, task in enumerate(tasks, start)
+            for index, task in enumerate(given, start)
         ]
         self.futures += new
         return new

@@ -4,7 +4,8 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import MISSING, Field, dataclass, field, fields
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
@@ -13,7 +14,7 @@ from tilebox_celery.model.identifiers import TaskIdentifier
 if TYPE_CHECKING:
     from tilebox_celery.model.context import ExecutionContext
 
-_RESERVED = ("execute", "identifier", "max_subtasks")
+_RESERVED = {"execute", "identifier", "max_subtasks"}
 
 
 @dataclass_transform(field_specifiers=(field,))
@@ -54,11 +55,14 @@ class Task:
     def __init_subclass__(cls, **options: Any) -> None:
         """Turn the subclass into a dataclass and check it."""
         super().__init_subclass__()
-        for name in _RESERVED:
-            if name in inspect.get_annotations(cls) and not _is_class_variable(inspect.get_annotations(cls)[name]):
-                raise TypeError(f"Task {cls.__name__} has a field called {name!r}, which Task itself needs; rename it.")
+        if options.get("slots"):  # dataclass would make a second class, and this one could not be replaced by it
+            raise TypeError(
+                f"Task {cls.__name__}: write slots=True in a @dataclass decorator, not in the class header."
+            )
+        if "__dataclass_fields__" not in cls.__dict__:  # else it is such a second class, whose fields are known
+            _make_dataclass(cls, options)
+        _check_field_names(cls)
         cls.__local_types__ = {**cls.__local_types__, **_local_types(cls, sys._getframe(1))}
-        dataclass(**options)(cls)
         _check_execute(cls)
         _check_max_subtasks(cls)
         cls.__task_identifier__ = _read_identifier(cls)
@@ -97,8 +101,20 @@ def check_registrable(cls: object) -> type[Task]:
     return cls
 
 
-def _is_class_variable(annotation: object) -> bool:
-    return "ClassVar" in (annotation if isinstance(annotation, str) else repr(annotation))
+def _make_dataclass(cls: type[Task], options: dict[str, Any]) -> None:
+    # dataclass() removes what field(...) said from the class. A user's own @dataclass comes after this one and must
+    # find it again, or it would take such a field for a required one, and forget its metadata.
+    specified = {name: copy(spec) for name, spec in vars(cls).items() if isinstance(spec, Field) and spec.init}
+    dataclass(**options)(cls)
+    for name, spec in specified.items():
+        if spec.default_factory is not MISSING or spec.metadata:
+            setattr(cls, name, spec)
+
+
+def _check_field_names(cls: type[Task]) -> None:
+    for name in _RESERVED & {each.name for each in fields(cls)}:  # type: ignore[arg-type] # is a dataclass by now
+        advice = "annotate it as ClassVar[int | None]" if name == "max_subtasks" else "rename it"
+        raise TypeError(f"Task {cls.__name__} has a field called {name!r}, which Task itself needs; {advice}.")
 
 
 def _check_execute(cls: type[Task]) -> None:
@@ -154,8 +170,8 @@ def _read_identifier(cls: type[Task]) -> TaskIdentifier:
 
 def _local_types(cls: type, frame: FrameType | None) -> dict[str, Any]:
     # Annotations that are still text may name classes that are local to a function; later nobody could find them.
-    hints = [hint if isinstance(hint, str) else repr(hint) for hint in inspect.get_annotations(cls).values()]
-    texts = [hint for hint in hints if not hint.startswith("<class ")]
+    hints = [each.type for each in fields(cls)]
+    texts = [hint if isinstance(hint, str) else repr(hint) for hint in hints if not isinstance(hint, type)]
     names = {name for text in texts for name in re.findall(r"[^\W\d]\w*", text)}
     found: dict[str, Any] = {}
     while frame is not None and names:
