@@ -2,7 +2,11 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -20,3 +24,26 @@ def plant(root: Path, files: dict[str, str]) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return root
+
+
+@contextmanager
+def running_server(
+    command: Sequence[str | Path], ready: str, cwd: Path, environment: dict[str, str] | None = None
+) -> Iterator[None]:
+    """Run a server from the log line that says it is ready to the end of the block, whatever happens there."""
+    with subprocess.Popen(
+        command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as server:
+        assert server.stdout is not None
+        try:
+            seen = []
+            for line in server.stdout:
+                seen.append(line)
+                if ready in line:
+                    break
+            else:
+                pytest.fail(f"{command[0]} ended before it was ready:\n{''.join(seen)}")
+            yield
+        finally:
+            server.terminate()
+            server.stdout.read()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.project.checkout import ROOT
+from tests.project.checkout import ROOT, running_server
 from tests.project.compose import COMPOSE, VARIABLES, Service, read_services
 from tests.project.rabbitmq_server import free_ports
 from tilebox_celery.embedded.binaries import postgres_folders, valkey_program
@@ -110,20 +110,17 @@ def test_valkey_command_asks_for_the_password(tmp_path: Path) -> None:
     [port] = free_ports(1)
     here = {"valkey-server": str(valkey_program()), "6379": str(port), "0.0.0.0": "127.0.0.1", "/data": str(tmp_path)}
     here |= {inside: str(outside) for inside, outside in service.files.items()}
-    with subprocess.Popen(
-        [here.get(word, word) for word in service.command], stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None
-        for line in server.stdout:
-            if "Ready to accept connections" in line:
-                break
-        with redis.Redis(port=port, password=VARIABLES["VALKEY_PASSWORD"]) as known, redis.Redis(port=port) as stranger:
-            answer, policy = known.ping(), known.config_get("maxmemory-policy")
-            with pytest.raises(redis.AuthenticationError):
-                stranger.ping()
+    command = [here.get(word, word) for word in service.command]
+    password = VARIABLES["VALKEY_PASSWORD"]
 
-        server.terminate()
-        server.stdout.read()
+    with (
+        running_server(command, "Ready to accept connections", tmp_path),
+        redis.Redis(port=port, password=password) as known,
+        redis.Redis(port=port) as stranger,
+    ):
+        answer, policy = known.ping(), known.config_get("maxmemory-policy")
+        with pytest.raises(redis.AuthenticationError):
+            stranger.ping()
 
     assert (answer, policy) == (True, {"maxmemory-policy": "noeviction"})
 

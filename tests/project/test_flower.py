@@ -2,7 +2,6 @@
 
 import base64
 import os
-import signal
 import subprocess
 import sys
 import urllib.request
@@ -12,6 +11,7 @@ from urllib.error import HTTPError
 
 import pytest
 
+from tests.project.checkout import running_server
 from tests.project.compose import VARIABLES, read_services
 from tests.project.rabbitmq_server import free_ports
 from tilebox_celery.embedded.binaries import valkey_program
@@ -52,42 +52,19 @@ def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Valkey that has loaded our valkey.conf, on a socket of its own."""
     folder = tmp_path_factory.mktemp("valkey")
     command = [valkey_program(), config_path("valkey.conf"), "--unixsocket", folder / "v.sock", "--dir", folder]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        read_until(server.stdout, "Ready to accept connections")
+    with running_server(command, "Ready to accept connections", folder):
         yield f"redis+socket://{folder / 'v.sock'}"
-        server.terminate()
-        server.stdout.read()
 
 
 @pytest.fixture(scope="module")
 def flower(broker_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flower]:
     """Stock Flower with our flowerconfig.py and the login that compose.yaml hands to it."""
     [port] = free_ports(1)
-    command = [sys.executable, "-m", "celery", "--broker", broker_url, "flower", f"--port={port}"]
-    environment = {**os.environ, "FLOWER_BASIC_AUTH": SERVICE.environment["FLOWER_BASIC_AUTH"], "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        [*command, f"--conf={config_path('flowerconfig.py')}"],
-        cwd=tmp_path_factory.mktemp("flower"),
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as server:
-        assert server.stderr is not None
-        read_until(server.stderr, "Connected to")
+    options = [f"--port={port}", f"--conf={config_path('flowerconfig.py')}"]
+    command = [sys.executable, "-m", "celery", "--broker", broker_url, "flower", *options]
+    environment = {**os.environ, "FLOWER_BASIC_AUTH": SERVICE.environment["FLOWER_BASIC_AUTH"]}
+    with running_server(command, "Connected to", tmp_path_factory.mktemp("flower"), environment):
         yield Flower(port)
-        server.send_signal(signal.SIGTERM)
-        server.stderr.read()
-
-
-def read_until(lines: Iterator[str], fact: str) -> None:
-    """Read a server's log up to the line that states a fact; fail with the whole log if it ends before."""
-    seen = []
-    for line in lines:
-        seen.append(line)
-        if fact in line:
-            return
-    pytest.fail("".join(seen))
 
 
 def test_nobody_looks_without_a_login(flower: Flower) -> None:
