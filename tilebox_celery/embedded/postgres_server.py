@@ -56,7 +56,7 @@ class PostgresServer(Server):
         """Return the postmaster: the process that wrote postmaster.pid, if it is still that process."""
         with contextlib.suppress(OSError, ValueError, IndexError):
             pid = int((self.folder / "postmaster.pid").read_text().split()[0])
-            return pid if pid in processes_in(self.folder, self.program) else None
+            return pid if pid in processes_in(self.folder.stat(), self.program) else None
         return None
 
     def _programs(self) -> Path:

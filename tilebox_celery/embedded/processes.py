@@ -5,29 +5,37 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 
-def processes_in(folder: Path, program: str) -> list[int]:
+def processes_in(place: os.stat_result, program: str) -> list[int]:
     """Return the pids of a program that have this folder as working directory, as our servers have their data."""
-    try:
-        wanted = folder.stat()
-    except FileNotFoundError:
-        return []
     found = []
     for pid in _all_pids():
         with contextlib.suppress(OSError):
-            place = Path(f"/proc/{pid}/cwd").stat()
-            if (place.st_dev, place.st_ino) == (wanted.st_dev, wanted.st_ino) and _program_of(pid) == program:
+            if os.path.samestat(Path(f"/proc/{pid}/cwd").stat(), place) and _program_of(pid) == program:
+                found.append(pid)
+    return found
+
+
+def processes_in_removed(folder: Path, program: str) -> list[int]:
+    """Return the pids of a program that work in a folder which had this path and was removed."""
+    found = []
+    for pid in _all_pids():
+        with contextlib.suppress(OSError):
+            if str(Path(f"/proc/{pid}/cwd").readlink()) == f"{folder} (deleted)" and _program_of(pid) == program:
                 found.append(pid)
     return found
 
 
 def main_process_in(folder: Path, program: str) -> int | None:
     """Return the one process of a program in this folder that none of the others started, if it is alone in that."""
-    pids = processes_in(folder, program)
     roots = []
+    try:
+        pids = processes_in(folder.stat(), program)
+    except FileNotFoundError:
+        return None
     for pid in pids:
         with contextlib.suppress(OSError):
             if _parent_of(pid) not in pids:
@@ -66,11 +74,11 @@ def send_signal(pidfd: int, number: signal.Signals) -> None:
         signal.pidfd_send_signal(pidfd, number)
 
 
-def end_processes(folder: Path, program: str) -> int:
-    """Kill every process of a program that works in this folder, wait until all are gone, and return how many."""
+def end_processes(find: Callable[[], list[int]]) -> int:
+    """Kill every process that is found, wait until none is found any more, and return how many there were."""
     count = 0
     deadline = time.monotonic() + 10
-    while (pids := processes_in(folder, program)) and time.monotonic() < deadline:
+    while (pids := find()) and time.monotonic() < deadline:
         for pid in pids:
             if (pidfd := open_process(pid)) is not None:
                 send_signal(pidfd, signal.SIGKILL)

@@ -1,5 +1,6 @@
 """Start, adopt, watch and stop one server program; what PostgreSQL and Valkey have in common."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -16,6 +17,8 @@ from tilebox_celery.embedded.processes import (
     end_processes,
     ended_within,
     open_process,
+    processes_in,
+    processes_in_removed,
     send_signal,
 )
 from tilebox_celery.errors import EmbeddedStackError
@@ -40,6 +43,8 @@ class Server(ABC):
         self.sockets = sockets
         self.lock = layout.run / f"{self.program}.lock"
         self.log = layout.log / f"{self.program}.log"
+        self.place: os.stat_result | None = None
+        """What ``folder`` was at the start; the path may have been removed, moved and made again since."""
         self.pid: int | None = None
         self.pidfd: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -93,21 +98,28 @@ class Server(ABC):
     def stop(self) -> bool:
         """End the server, gently first, make sure that nothing of it is left, and say whether it was there."""
         if self.pidfd is None and not self._adopt():
-            return end_processes(self.folder, self.program) > 0
+            return end_processes(self._remains) > 0
         assert self.pidfd is not None, "adopted just now"
         for number, seconds in self.stop_signals:
             send_signal(self.pidfd, number)
             if ended_within(self.pidfd, seconds):
                 break
         self._forget()
-        end_processes(self.folder, self.program)
+        end_processes(self._remains)
         return True
+
+    def kill(self) -> None:
+        """End the server without giving it the time to remove files: they may be those of its successor."""
+        if self.pidfd is not None:
+            send_signal(self.pidfd, signal.SIGKILL)
+            self._forget()
+        end_processes(self._remains)
 
     def _adopt(self) -> bool:
         deadline = time.monotonic() + 2
         while is_flocked(self.lock):
             if (pid := self.find_main_process()) and (pidfd := open_process(pid)) is not None:
-                self.pid, self.pidfd = pid, pidfd
+                self.pid, self.pidfd, self.place = pid, pidfd, self.folder.stat()
                 return True
             if time.monotonic() > deadline:
                 break
@@ -115,7 +127,9 @@ class Server(ABC):
         return False
 
     def _launch(self) -> None:
-        end_processes(self.folder, self.program)
+        end_processes(self._remains)
+        # They would remove the new sockets when they notice that their data is gone.
+        end_processes(lambda: processes_in_removed(self.folder, self.program))
         lock = open_lock(self.lock)
         try:
             if not flock_within(lock, 10):
@@ -124,6 +138,7 @@ class Server(ABC):
                     "container: stop it there, or set TILEBOX_CELERY_HOME to another directory."
                 )
             arguments = self.prepare(lock)
+            self.place = self.folder.stat()
             self._rotate_log()
             with self.log.open("ab") as log:
                 self._log_start = log.tell()
@@ -142,6 +157,11 @@ class Server(ABC):
         finally:
             os.close(lock)
         self.pid, self.pidfd = self._process.pid, os.pidfd_open(self._process.pid)
+
+    def _remains(self) -> list[int]:
+        with contextlib.suppress(FileNotFoundError):
+            return processes_in(self.place or self.folder.stat(), self.program)
+        return []
 
     def _forget(self) -> None:
         if self._process is not None:
