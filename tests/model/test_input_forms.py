@@ -231,7 +231,7 @@ def test_object_for_one_field() -> None:
 @pytest.mark.parametrize("cls", [Empty, Text, Pair, Grown, GrownObject, GrownBox, Defaults])
 def test_unknown_field_names_both_versions(cls: type[Task]) -> None:
     """A field that the registered class does not know fails with both versions and the next step."""
-    known = {
+    known: dict[str, dict[str, object]] = {
         "Text": {"text": "a"},
         "Pair": {"name": "a", "value": 1},
         "Grown": {"text": "a"},

@@ -93,8 +93,8 @@ SCENE = uuid.UUID("018dd029-58ca-7000-8000-000000000005")
 
 def roundtrip(hint: Any, value: Any) -> Any:
     """Store and load a value as the one field of a task, and as one of two."""
-    one = type("OneField", (Task,), {"__annotations__": {"value": hint}})
-    two = type("TwoFields", (Task,), {"__annotations__": {"value": hint, "other": int}, "other": 0})
+    one: Any = type("OneField", (Task,), {"__annotations__": {"value": hint}})
+    two: Any = type("TwoFields", (Task,), {"__annotations__": {"value": hint, "other": int}, "other": 0})
     alone = deserialize(one, serialize(one(value))).value
     beside = deserialize(two, serialize(two(value, 1))).value
     assert alone == beside
@@ -135,7 +135,7 @@ def same(left: Any, right: Any) -> bool:
         (set[tuple[int, int]], {(1, 2)}),
         (Extent, Extent(1.0, 2.0)),
         (Extent | None, None),
-        (Optional[Extent], Extent(1.0, 2.0, NOW)),
+        (Optional[Extent], Extent(1.0, 2.0, NOW)),  # noqa: UP045 # the spelling under test
         (list[Extent], [Extent(1.0, 2.0)]),
         (dict[str, list[Extent | None]], {"a": [None, Extent(1.0, 2.0)]}),
         (Tree, Tree("a", [Tree("b", [Tree("c")])], Tree("p"))),
@@ -156,7 +156,7 @@ def same(left: Any, right: Any) -> bool:
         (int | str, "3"),
         (int | list[datetime], [NOW]),
         (datetime | str, "tomorrow"),
-        (Union[datetime, None, int], NOW),
+        (Union[datetime, None, int], NOW),  # noqa: UP007 # the spelling under test
         (Square | Circle, Circle(1, 2)),
         (Circle | Square, Square(1)),
         (object, {"a": [1]}),
@@ -352,6 +352,6 @@ def test_registered_codec() -> None:
 
     register_codec(Angle, lambda angle: angle.degrees, Angle)
 
-    one = type("OneField", (Task,), {"__annotations__": {"value": list[Angle]}})
+    one: Any = type("OneField", (Task,), {"__annotations__": {"value": list[Angle]}})
     assert serialize(one([Angle(3.5), Turn(4.0)])) == b"[3.5, 4.0]"
     assert [angle.degrees for angle in deserialize(one, b"[3.5, 4.0]").value] == [3.5, 4.0]

@@ -34,7 +34,7 @@ def test_versions_are_numbers(major: int, minor: int) -> None:
         " v1.0",
         "v1.0\n",
         "v1.a",
-        "v١.٠",
+        "v\u0661.\u0660",
         "v1234567890.0",
     ],
 )

@@ -129,20 +129,26 @@ def _check_execute(cls: type[Task]) -> None:
     signature = inspect.signature(function)
     if not _takes_self_and_context(signature):
         raise TypeError(f"{expected}, got `execute{signature}`.")
+    if _hands_on(signature):
+        return  # what it says about its own result is nothing about execute
     if signature.return_annotation not in (inspect.Signature.empty, None, "None"):
         raise TypeError(f"Expected execute of task {cls.__name__} to not have a return value!")
 
 
+def _hands_on(signature: inspect.Signature) -> bool:
+    """Return whether this is the wrapper of a decorator, which takes anything."""
+    return any(each.kind is inspect.Parameter.VAR_POSITIONAL for each in signature.parameters.values())
+
+
 def _takes_self_and_context(signature: inspect.Signature) -> bool:
-    kinds = [parameter.kind for parameter in signature.parameters.values()]
-    if inspect.Parameter.VAR_POSITIONAL in kinds:  # a decorator that hands everything on
+    if _hands_on(signature):
         try:
             signature.bind(None, None)
         except TypeError:
             return False
         return True
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return len(kinds) == 2 and all(kind in positional for kind in kinds)
+    return len(signature.parameters) == 2 and all(each.kind in positional for each in signature.parameters.values())
 
 
 def _check_max_subtasks(cls: type[Task]) -> None:
