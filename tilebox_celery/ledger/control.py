@@ -23,13 +23,14 @@ from tilebox_celery.postgres.connection import Connection
 Publish = Callable[[Sequence[WakeUp]], None]
 """Sends wake-ups as messages; it must not raise, since a lost wake-up costs time only."""
 
-SUBMIT = f"select {ANSWER} from tbx.submit(%s, %s::uuid, %s, %s, %s::jsonb, {SQL_FAMILY})".encode()
+SUBMIT = f"select {ANSWER} from tbx.submit(%s, %s::uuid, %s, %s, %s::jsonb, {SQL_FAMILY})".encode()  # noqa: S608  # constants
 CANCEL = b"select j.id, tbx.cancel(%s, j.id) from tbx.jobs j where j.uuid = %s"
 PARK = b"select tbx.park(%s, %s)"
-RETRY = f"select {ANSWER} from tbx.jobs j cross join lateral tbx.retry(%s, j.id, %s) where j.uuid = %s".encode()
+RETRY = f"select {ANSWER} from tbx.jobs j cross join lateral tbx.retry(%s, j.id, %s) where j.uuid = %s".encode()  # noqa: S608
 PARK_AT_ONCE = 10_000
 
 DEFAULT_CLUSTER = b"select slug from tbx.clusters where is_default and deleted_at is null order by id limit 1"
+CLUSTER_EXISTS = b"select 1 from tbx.clusters where slug = %s and deleted_at is null"
 CREATE_CLUSTER = b"""
     insert into tbx.clusters as c (slug, display_name, description, is_default)
     select %s, %s, %s, not exists (select 1 from tbx.clusters d where d.is_default and d.deleted_at is null)
@@ -143,13 +144,17 @@ class LedgerControl:
         self._publish(answer)
         return answer.count
 
-    def default_cluster(self) -> str:
-        """Return the slug of the cluster that is meant where none is named.
+    def cluster_slug(self, slug: str | None) -> str:
+        """Return the slug of a cluster that exists; None means the default one.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: There is no such cluster, or no default one.
         """
-        return self.session.run(_default_cluster)
+        if slug is None:
+            return self.session.run(_default_cluster)
+        if self.session.run(lambda connection: _value(connection, CLUSTER_EXISTS, lit.clean_text(slug))) is None:
+            raise no_such_cluster(slug)
+        return slug
 
     def create_cluster(self, name: str, description: str | None = None, slug: str | None = None) -> Cluster:
         """Create a cluster; the first one becomes the default.
@@ -160,7 +165,8 @@ class LedgerControl:
         drawn = new_cluster_slug(name)  # checks the name, too
         if slug is not None and not _SLUG.fullmatch(slug):
             raise ArgumentError(
-                f"A cluster slug has 1 to 128 letters, digits, '-', '_' or '.', and starts with a letter or digit, not {slug!r:.80}."
+                f"A cluster slug has 1 to 128 letters, digits, '-', '_' or '.', and starts with a letter or digit; "
+                f"{slug!r:.80} does not."
             )
         values = (slug or drawn, name, _description(description), slug is None)  # a drawn slug is ours: a repeated call
 

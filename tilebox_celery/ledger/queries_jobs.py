@@ -8,10 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     FromClause,
+    Row,
     Select,
+    Text,
     and_,
     any_,
     case,
@@ -24,10 +27,10 @@ from sqlalchemy import (
     true,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, array
+from sqlalchemy.dialects.postgresql import ARRAY
 
-from tilebox_celery.ledger.tables import TIME, attempts, clusters, job_counts, jobs, routes, task_progress, tasks
-from tilebox_celery.model.job import ExecutionStats, Job, JobWaiter, ProgressIndicator
+from tilebox_celery.ledger.tables import attempts, clusters, job_counts, jobs, routes, task_progress, tasks
+from tilebox_celery.model.job import NO_TIME, ExecutionStats, Job, JobWaiter, ProgressIndicator
 from tilebox_celery.model.states import JobState, TaskState, job_state
 
 PAGE = 200
@@ -65,12 +68,20 @@ class JobProgress:
 
 def find_job(connection: Connection, job_id: UUID, client: JobWaiter | None = None) -> Job | None:
     """Return a job as it is now; None if there is no such job."""
-    rows = connection.execute(job_statement().where(jobs.c.uuid == job_id)).fetchall()
-    return next(iter(_as_jobs(connection, rows, client)), None)
+    row = connection.execute(job_statement().where(jobs.c.uuid == job_id)).fetchone()
+    if row is None:
+        return None
+    stopped_at, peak_rss = connection.execute(stop_statement(row.id)).fetchone() or (None, None)
+    return _as_job(row, _progress(connection, [row.id])[row.id], client, stopped_at, peak_rss)
 
 
 def list_jobs(
-    connection: Connection, which: JobFilter, *, limit: int = PAGE, after: UUID | None = None, client: JobWaiter | None = None
+    connection: Connection,
+    which: JobFilter,
+    *,
+    limit: int = PAGE,
+    after: UUID | None = None,
+    client: JobWaiter | None = None,
 ) -> list[Job]:
     """Return one page of jobs, the newest first.
 
@@ -82,13 +93,17 @@ def list_jobs(
         client: What the jobs wait with.
     """
     rows = connection.execute(list_statement(which, limit=limit, after=after)).fetchall()
-    return _as_jobs(connection, rows, client)
+    progress = _progress(connection, [row.id for row in rows])
+    return [_as_job(row, progress[row.id], client) for row in rows]
 
 
 def job_progress(connection: Connection, job_id: UUID) -> JobProgress | None:
     """Return state and counts of a job; None if there is no such job."""
     row = connection.execute(job_statement().where(jobs.c.uuid == job_id)).fetchone()
-    return None if row is None else JobProgress(_state(row), _counts(row))
+    if row is None:
+        return None
+    counts = _counts(row)
+    return JobProgress(_state(row, counts), counts)
 
 
 def job_key(connection: Connection, job_id: UUID) -> int | None:
@@ -100,7 +115,7 @@ def job_key(connection: Connection, job_id: UUID) -> int | None:
 def job_statement() -> Select[Any]:
     """Select jobs with their summed counts."""
     counts = _sums()
-    return select(jobs.c[*_JOB_COLUMNS], counts).select_from(jobs.join(counts, true()))
+    return _select_jobs(counts)
 
 
 def list_statement(which: JobFilter, *, limit: int, after: UUID | None) -> Select[Any]:
@@ -113,16 +128,31 @@ def list_statement(which: JobFilter, *, limit: int, after: UUID | None) -> Selec
         conditions.append(
             tuple_(jobs.c.submitted_at, jobs.c.id) < tuple_(*(select(column).scalar_subquery() for column in place.c))
         )
-    return (
-        select(jobs.c[*_JOB_COLUMNS], counts)
-        .select_from(jobs.join(counts, true()))
-        .where(*conditions)
-        .order_by(jobs.c.submitted_at.desc(), jobs.c.id.desc())
-        .limit(limit)
-    )
+    return _select_jobs(counts).where(*conditions).order_by(jobs.c.submitted_at.desc(), jobs.c.id.desc()).limit(limit)
 
 
 _JOB_COLUMNS = ("id", "uuid", "name", "trace_parent", "submitted_at", "started_at", "finished_at", "canceled_at")
+
+
+def stop_statement(job_key: int) -> Select[Any]:
+    """Select what only the journal knows of a job: when the last attempt stopped, and the largest memory."""
+    return select(func.max(attempts.c.finished_at), func.max(attempts.c.peak_rss)).where(attempts.c.job_id == job_key)
+
+
+def progress_statement(job_keys: Sequence[int]) -> Select[Any]:
+    """Select the progress bars of jobs, summed over the tasks that moved them."""
+    bar = task_progress.c
+    return (
+        select(bar.job_id, bar.label, func.sum(bar.total), func.sum(bar.done))
+        .where(bar.job_id == any_(literal(list(job_keys), ARRAY(BigInteger))))
+        .group_by(bar.job_id, bar.label)
+        .order_by(bar.job_id, func.min(bar.task_id), bar.label)
+    )
+
+
+def _select_jobs(counts: FromClause) -> Select[Any]:
+    columns = (jobs.c[name] for name in _JOB_COLUMNS)
+    return select(*columns, *counts.c, func.tbx.now().label("now")).select_from(jobs.join(counts, true()))
 
 
 def _sums() -> FromClause:
@@ -139,22 +169,17 @@ def _conditions(which: JobFilter, counts: FromClause) -> Sequence[ColumnElement[
         found.append(jobs.c.submitted_at >= which.submitted_from)
     if which.submitted_before is not None:
         found.append(jobs.c.submitted_at < which.submitted_before)
-    for word in which.words:
-        found.append(jobs.c.name.icontains(word, autoescape=True))
+    found += [jobs.c.name.icontains(word, autoescape=True) for word in which.words]
     if which.states is not None:
-        found.append(_in(state_column(counts), [str(state) for state in which.states]))
+        found.append(_in(state_column(counts), which.states))
         if JobState.COMPLETED not in which.states:
             found.append(jobs.c.finished_at.is_(None))
     if which.task_states is not None:
         found.append(or_(false(), *(counts.c[state.lower()] > 0 for state in which.task_states)))
     if which.clusters is not None:
         wanted = select(routes.c.id).join(clusters, clusters.c.id == routes.c.cluster_id)
-        wanted = wanted.where(_in(clusters.c.slug, list(which.clusters)))
-        found.append(
-            exists().where(
-                and_(tasks.c.job_id == jobs.c.id, tasks.c.route_id == any_(func.array(wanted.scalar_subquery())))
-            )
-        )
+        wanted = wanted.where(_in(clusters.c.slug, which.clusters))
+        found.append(exists().where(and_(tasks.c.job_id == jobs.c.id, tasks.c.route_id.in_(wanted))))
     return found
 
 
@@ -168,3 +193,69 @@ def state_column(counts: FromClause) -> ColumnElement[str]:
         (jobs.c.started_at.is_not(None), literal(str(JobState.STARTED))),
         else_=literal(str(JobState.SUBMITTED)),
     )
+
+
+def _in(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+    return column == any_(literal([str(value) for value in values], ARRAY(Text)))
+
+
+def _progress(connection: Connection, job_keys: Sequence[int]) -> dict[int, list[ProgressIndicator]]:
+    found: dict[int, list[ProgressIndicator]] = defaultdict(list)
+    for key, label, total, done in connection.execute(progress_statement(job_keys)):
+        found[key].append(ProgressIndicator(label or None, int(total), int(done)))
+    return found
+
+
+def _counts(row: Row[Any]) -> dict[TaskState, int]:
+    return {state: int(row._mapping[state.lower()]) for state in TaskState}
+
+
+def _state(row: Row[Any], counts: Mapping[TaskState, int]) -> JobState:
+    return job_state(
+        settled=row.finished_at is not None,
+        canceled=row.canceled_at is not None,
+        counts=counts,
+        started=row.started_at is not None,
+    )
+
+
+def _as_job(
+    row: Row[Any],
+    progress: list[ProgressIndicator],
+    client: JobWaiter | None,
+    stopped_at: datetime | None = None,
+    peak_rss: int | None = None,
+) -> Job:
+    counts = _counts(row)
+    state = _state(row, counts)
+    over = state.is_terminal and not counts[TaskState.RUNNING]
+    stopped_at = stopped_at or row.finished_at
+    until = stopped_at if over else row.now
+    elapsed = max(until - row.started_at, NO_TIME) if row.started_at is not None and until is not None else NO_TIME
+    stats = ExecutionStats(
+        tasks_by_state=counts,
+        first_task_started_at=_utc(row.started_at),
+        last_task_stopped_at=_utc(stopped_at),
+        elapsed=elapsed,
+        compute_time=timedelta(microseconds=int(row.run_us)),
+        attempts=int(row.attempts),
+        cpu_seconds=int(row.cpu_us) / 1e6,
+        peak_rss_bytes=peak_rss or 0,
+    )
+    return Job(
+        id=row.uuid,
+        name=row.name,
+        trace_parent=row.trace_parent,
+        state=state,
+        submitted_at=row.submitted_at.astimezone(UTC),
+        started_at=_utc(row.started_at),
+        finished_at=_utc(row.finished_at),
+        canceled=row.canceled_at is not None,
+        progress=progress,
+        execution_stats=stats,
+        _client=client,
+    )
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)

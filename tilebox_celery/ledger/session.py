@@ -30,9 +30,7 @@ class CallSession:
         forget: Called when the ledger may have become another one.
     """
 
-    def __init__(
-        self, url: str, connect: Callable[[], Connection], forget: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, url: str, connect: Callable[[], Connection], forget: Callable[[], None] = lambda: None) -> None:
         self.url = url
         self._connect = connect
         self._forget = forget

@@ -1,0 +1,1 @@
+"""The public API of clients: one file per noun, over one transport."""

@@ -1,0 +1,306 @@
+"""Submit jobs, wait for them, look at them, cancel and retry them."""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, NoReturn
+from uuid import UUID
+
+from tilebox_celery.client.filters import JobStates, Names, TaskStates, job_filter
+from tilebox_celery.errors import ArgumentError, InputError, TileboxCeleryError
+from tilebox_celery.model.ids import HasId, parse_id
+from tilebox_celery.model.job import Job, TaskView, Why
+from tilebox_celery.model.states import JobState
+from tilebox_celery.model.submission import HasSlug, SubtaskCollector, cluster_slug, group_tasks
+from tilebox_celery.model.task import Task
+from tilebox_celery.model.task_ids import new_job_id
+
+if TYPE_CHECKING:
+    from tilebox_celery.client.transport import Transport
+
+JobLike = str | UUID | HasId
+"""A job, or its id as UUID or text."""
+
+MAX_JOB_NAME = 1024
+_FIRST_PAUSE, _LAST_PAUSE, _GROWTH = 0.002, 0.25, 1.5
+_PAGE = 200
+
+
+class JobClient:
+    """The jobs of one server; `client.jobs()` makes it."""
+
+    def __init__(self, transport: "Transport") -> None:
+        self._transport = transport
+
+    def submit(
+        self,
+        job_name: str,
+        root_task_or_tasks: Task | Iterable[Task],
+        cluster: str | HasSlug | Sequence[str | HasSlug] | None = None,
+        max_retries: int = 0,
+        *,
+        limit: tuple[str, int] | None = None,
+    ) -> Job:
+        """Submit a job.
+
+        Args:
+            job_name: A name for people; it need not be unique.
+            root_task_or_tasks: One task or several, which run side by side.
+            cluster: Where they run: one cluster for all, or one for each; by default the default cluster.
+            max_retries: How often each of them is run again after a failure.
+            limit: A key and a number: at most so many tasks of this job with this key run at once.
+
+        Returns:
+            The job, which is stored when this returns.
+
+        Raises:
+            NotFoundError: A cluster does not exist, or none is named and there is no default one.
+            ArgumentError: The number of clusters is not that of the tasks, or another argument cannot be used.
+            InputError: A task's input is not JSON, or too large.
+            TypeError: Something is not a task.
+
+        Example:
+            job = client.jobs().submit("my-job", MyTask("input"), cluster="dev-cluster")
+        """
+        from tilebox_celery.ledger.control import Submission
+        from tilebox_celery.observability.tracing import start_job_span
+
+        _check_name(job_name)
+        roots = SubtaskCollector()
+        if isinstance(root_task_or_tasks, Task):
+            tasks: list[Task] = [root_task_or_tasks]
+        else:
+            tasks = _listed(root_task_or_tasks)
+        if cluster is None or isinstance(cluster, str | HasSlug):
+            roots.submit_subtasks(tasks, cluster=cluster, max_retries=max_retries, limit=limit)
+        else:
+            slugs = [cluster_slug(each) for each in cluster]
+            if len(slugs) == 1:
+                slugs *= len(tasks)
+            if len(slugs) != len(tasks):
+                raise ArgumentError(
+                    f"Mismatch in number of provided clusters and tasks. There are {len(slugs)} clusters for "
+                    f"{len(tasks)} tasks: pass one cluster for all of them, or one for each."
+                )
+            for task, slug in zip(tasks, slugs, strict=True):
+                roots.submit_subtask(task, cluster=slug, max_retries=max_retries, limit=limit)
+        self._check_inputs(roots)
+        submission = Submission(new_job_id(), job_name, start_job_span(job_name), group_tasks(roots.futures))
+        self._transport.submit(submission)
+        return Job(
+            id=submission.id,
+            name=job_name,
+            trace_parent=submission.trace_parent,
+            state=JobState.SUBMITTED,
+            submitted_at=datetime.fromtimestamp((submission.id.int >> 80) / 1000, UTC),
+            _client=self,
+        )
+
+    def find(self, job: JobLike) -> Job:
+        """Return a job as it is now.
+
+        Args:
+            job: A Job (to ask again), or its id as UUID or text.
+
+        Raises:
+            NotFoundError: There is no such job.
+            ArgumentError: The id is malformed; it is a ValueError.
+        """
+        return self._transport.find_job(parse_id(job), self)
+
+    def wait(self, job: JobLike, timeout: float | timedelta | None = None) -> Job:
+        """Wait until a job is completed, failed or canceled, and nothing of it runs any more.
+
+        Args:
+            job: The job or its id.
+            timeout: Seconds, or a time span; None waits for ever.
+
+        Returns:
+            The job in its new state; a failed job is returned, not raised.
+
+        Raises:
+            TimeoutError: It was not over in time; it goes on.
+            NotFoundError: There is no such job.
+        """
+        job_id = parse_id(job)
+        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        started = time.monotonic()
+        pause = _FIRST_PAUSE
+        while not (progress := self._transport.job_progress(job_id)).is_over:
+            left = None if seconds is None else started + seconds - time.monotonic()
+            if left is not None and left <= 0:
+                counts = ", ".join(
+                    f"{count:,} {state.replace('_', ' ').lower()}" for state, count in progress.counts.items() if count
+                )
+                raise TimeoutError(f"Job {job_id} is {progress.state} after {seconds:g} s: {counts or 'no'} tasks.")
+            time.sleep(pause if left is None else min(pause, left))
+            pause = min(pause * _GROWTH, _LAST_PAUSE)
+        return self.find(job_id)
+
+    def query(  # noqa: PLR0917  # the documented order
+        self,
+        temporal_extent: Any = None,
+        automation_ids: Any = None,
+        job_states: JobStates = None,
+        name: str | None = None,
+        task_states: TaskStates = None,
+        clusters: Names = None,
+        *,
+        limit: int | None = None,
+        after: JobLike | None = None,
+    ) -> list[Job]:
+        """List jobs, the newest first; all filters that are given must match.
+
+        Args:
+            temporal_extent: When they were submitted: a pair (start, end) of datetimes or ISO texts, where None leaves
+                an end open, or an interval with `start` and `end`. The end does not belong to it.
+            automation_ids: Not available yet.
+            job_states: One state, or several.
+            name: Words that the name contains, in any order and case.
+            task_states: Jobs with at least one task in one of these states.
+            clusters: Jobs with at least one task in one of these clusters.
+            limit: How many at most; None returns all.
+            after: Go on after this job, the last of the page before.
+
+        Raises:
+            ArgumentError: A filter cannot be used.
+
+        Example:
+            failed = client.jobs().query(job_states=JobState.FAILED, limit=10)
+        """
+        if automation_ids is not None:
+            raise ArgumentError("automation_ids: automations come with a later version; leave this filter out.")
+        which = job_filter(temporal_extent, job_states, name, task_states, clusters)
+        if limit is not None and (type(limit) is not int or limit < 0):
+            raise ArgumentError(f"limit must be a whole number of 0 or more, or None, not {limit!r:.80}.")
+        last = None if after is None else parse_id(after)
+        found: list[Job] = []
+        while limit is None or len(found) < limit:
+            size = _PAGE if limit is None else min(_PAGE, limit - len(found))
+            page = self._transport.list_jobs(which, size, last, self)
+            found += page
+            if len(page) < size:
+                break
+            last = page[-1].id
+        return found
+
+    def cancel(self, job: JobLike) -> None:
+        """Cancel a job: its queued tasks are not picked up any more, running ones may end.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        job_id = parse_id(job)
+        with self._span("cancel_job", job, job_id):
+            self._transport.cancel_job(job_id)
+
+    def retry(self, job: JobLike, dry_run: bool = False) -> int:
+        """Run the failed tasks of a job again, with fresh retries, and let a canceled job go on.
+
+        Args:
+            job: The job or its id.
+            dry_run: Change nothing.
+
+        Returns:
+            How many failed tasks run again, or would; 0 for a completed job.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        job_id = parse_id(job)
+        if dry_run:
+            return self._transport.retry_job(job_id, dry_run=True)
+        with self._span("retry_job", job, job_id):
+            return self._transport.retry_job(job_id, dry_run=False)
+
+    def tasks(self, job: JobLike) -> list[TaskView]:
+        """Return the root tasks of a job, each with its subtasks in `children`, and theirs.
+
+        Raises:
+            NotFoundError: There is no such job.
+
+        Example:
+            for task in client.jobs().tasks(job):
+                print(task.display, task.state, len(task.children))
+        """
+        roots: list[TaskView] = []
+        by_id: dict[UUID, TaskView] = {}
+        for task in self.iter_tasks(job):
+            by_id[task.id] = task
+            parent = None if task.parent_id is None else by_id.get(task.parent_id)
+            (roots if parent is None else parent.children).append(task)
+        return roots
+
+    def iter_tasks(self, job: JobLike) -> Iterator[TaskView]:
+        """Yield the tasks of a job one by one, parents before their subtasks, in little memory.
+
+        `children` stays empty; `parent_id` says where a task belongs.
+
+        Raises:
+            NotFoundError: There is no such job.
+        """
+        return self._transport.job_tasks(parse_id(job))
+
+    def why(self, job: JobLike) -> list[Why]:
+        """Say for each queued task of a job why it does not run.
+
+        Raises:
+            NotFoundError: There is no such job.
+
+        Example:
+            for why in client.jobs().why(job):
+                print(why)
+        """
+        return list(self._transport.why(parse_id(job)))
+
+    def visualize(self, job: JobLike, direction: str = "down", layout: str = "dagre", sketchy: bool = True) -> NoReturn:
+        """Refuse: diagrams come with a later version.
+
+        Raises:
+            TileboxCeleryError: Always.
+        """
+        raise TileboxCeleryError(
+            "Diagrams of jobs come with a later version; client.jobs().tasks(job) gives the tree, and "
+            "'tilebox-celery job watch' shows it."
+        )
+
+    def display(self, job: JobLike, direction: str = "down", layout: str = "dagre", sketchy: bool = True) -> NoReturn:
+        """Refuse: diagrams come with a later version.
+
+        Raises:
+            TileboxCeleryError: Always.
+        """
+        self.visualize(job, direction, layout, sketchy)
+
+    def _check_inputs(self, roots: SubtaskCollector) -> None:
+        limit = self._transport.max_input_bytes
+        for future in roots.futures:
+            if len(future.input) > limit:
+                raise InputError(
+                    f"The input of task {type(future.task).__name__} has {len(future.input):,} bytes, more than "
+                    f"{limit:,}. Pass a reference, such as a cache key, or raise TILEBOX_CELERY_MAX_INPUT_BYTES."
+                )
+
+    def _span(self, action: str, job: JobLike, job_id: UUID) -> AbstractContextManager[object]:
+        from tilebox_celery.observability import tracing
+
+        if tracing.current() is None:
+            return nullcontext()
+        trace_parent = job.trace_parent if isinstance(job, Job) else self.find(job_id).trace_parent
+        return tracing.job_span(action, trace_parent)
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name.strip() or len(name) > MAX_JOB_NAME:
+        raise ArgumentError(f"A job needs a name of 1 to {MAX_JOB_NAME} characters, not {name!r:.80}.")
+
+
+def _listed(tasks: object) -> list[Task]:
+    if isinstance(tasks, type) or not isinstance(tasks, Iterable) or isinstance(tasks, str | bytes):
+        what = f"the class {tasks.__name__}" if isinstance(tasks, type) else f"{tasks!r:.80}"
+        raise TypeError(f"submit takes a task, such as MyTask(...), or a list of tasks, not {what}.")
+    found = list(tasks)
+    if not found:
+        raise ArgumentError("A job needs at least one root task; the list is empty.")
+    return found

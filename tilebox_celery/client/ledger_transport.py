@@ -1,0 +1,145 @@
+"""Answer the client's requests from the ledger, by direct connections."""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from tilebox_celery.ledger.calls import WakeUp
+from tilebox_celery.ledger.control import Submission, no_such_job
+from tilebox_celery.ledger.open import Ledger, open_ledger
+from tilebox_celery.ledger.routes import no_such_cluster
+from tilebox_celery.model.cluster import Cluster
+from tilebox_celery.model.job import Job, JobWaiter, TaskView, Why
+from tilebox_celery.settings import Settings
+
+if TYPE_CHECKING:
+    from tilebox_celery.dispatch.publisher import Publisher
+    from tilebox_celery.ledger.queries_jobs import JobFilter, JobProgress
+
+
+class LedgerTransport:
+    """The `Transport` of a client that holds a Postgres login.
+
+    Args:
+        settings: Names the ledger.
+        actor: Who acts, for the audit.
+    """
+
+    def __init__(self, settings: Settings, actor: str | None = None) -> None:
+        self.settings = settings
+        self._actor = actor
+        self._opened: Ledger | None = None
+        self._opening = threading.Lock()
+        self._publisher: Publisher | None = None
+
+    @property
+    def max_input_bytes(self) -> int:
+        """Largest serialised input of a task."""
+        return self.settings.max_input_bytes
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, opened and checked on first use."""
+        if self._opened is None:
+            with self._opening:
+                if self._opened is None:
+                    self._opened = open_ledger(self.settings, publish=self._publish, actor=self._actor)
+        return self._opened
+
+    def submit(self, submission: Submission) -> None:
+        """Store a job in one call."""
+        self.ledger.control.submit(submission)
+
+    def find_job(self, job_id: UUID, client: JobWaiter | None) -> Job:
+        """Return a job as it is now."""
+        from tilebox_celery.ledger.queries_jobs import find_job
+
+        with self.ledger.reading.connection() as connection:
+            job = find_job(connection, job_id, client)
+        if job is None:
+            raise no_such_job(job_id)
+        return job
+
+    def job_progress(self, job_id: UUID) -> "JobProgress":
+        """Return state and counts of a job."""
+        from tilebox_celery.ledger.queries_jobs import job_progress
+
+        with self.ledger.reading.connection() as connection:
+            progress = job_progress(connection, job_id)
+        if progress is None:
+            raise no_such_job(job_id)
+        return progress
+
+    def list_jobs(self, which: "JobFilter", limit: int, after: UUID | None, client: JobWaiter | None) -> list[Job]:
+        """Return a page of jobs."""
+        from tilebox_celery.ledger.queries_jobs import list_jobs
+
+        with self.ledger.reading.connection() as connection:
+            return list_jobs(connection, which, limit=limit, after=after, client=client)
+
+    def cancel_job(self, job_id: UUID) -> None:
+        """Cancel a job and take its tasks out of the way."""
+        self.ledger.control.cancel(job_id)
+
+    def retry_job(self, job_id: UUID, dry_run: bool) -> int:
+        """Retry a job."""
+        return self.ledger.control.retry(job_id, dry_run=dry_run)
+
+    def job_tasks(self, job_id: UUID) -> Iterator[TaskView]:
+        """Yield the tasks of a job."""
+        raise NotImplementedError
+
+    def why(self, job_id: UUID) -> Iterator[Why]:
+        """Yield a reason for each queued task."""
+        raise NotImplementedError
+
+    def clusters(self) -> list[Cluster]:
+        """Return all clusters."""
+        from tilebox_celery.ledger.queries_clusters import list_clusters
+
+        with self.ledger.reading.connection() as connection:
+            return list_clusters(connection)
+
+    def find_cluster(self, slug: str | None) -> Cluster:
+        """Return a cluster; None is the default one."""
+        from tilebox_celery.ledger.queries_clusters import find_cluster
+
+        wanted = self.ledger.control.cluster_slug(slug)
+        with self.ledger.reading.connection() as connection:
+            cluster = find_cluster(connection, wanted)
+        if cluster is None:
+            raise no_such_cluster(wanted)
+        return cluster
+
+    def create_cluster(self, name: str, description: str | None, slug: str | None) -> Cluster:
+        """Create a cluster."""
+        return self.ledger.control.create_cluster(name, description, slug)
+
+    def update_cluster(self, slug: str, name: str | None, description: str | None) -> Cluster:
+        """Change a cluster."""
+        return self.ledger.control.update_cluster(slug, name, description)
+
+    def delete_cluster(self, slug: str) -> None:
+        """Delete a cluster."""
+        self.ledger.control.delete_cluster(slug)
+
+    def create_runner(self, cluster: str | None, tasks: Iterable[Any], cache: Any, context: type | None) -> Any:
+        """Make a runner in a cluster that exists."""
+        from tilebox_celery.runner.task_runner import TaskRunner
+
+        ledger = self.ledger
+        slug = ledger.control.cluster_slug(cluster)
+        return TaskRunner(ledger.url, ledger.broker_url, slug, tasks, cache, context, self.settings)
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._opened is not None:
+            self._opened.close()
+
+    def _publish(self, wake_ups: Sequence[WakeUp]) -> None:
+        if self._publisher is None:
+            from tilebox_celery.dispatch.publisher import Publisher  # loads Celery: only where a message must go out
+
+            self._publisher = Publisher(self.ledger.broker_url)
+        self._publisher(wake_ups)

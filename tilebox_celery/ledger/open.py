@@ -1,0 +1,137 @@
+"""Open the ledger that the settings name: the configured one, or the embedded stack's."""
+
+import logging
+from functools import cache
+from typing import TYPE_CHECKING
+
+from tilebox_celery.ledger.control import LedgerControl, Publish
+from tilebox_celery.ledger.routes import RouteIds
+from tilebox_celery.ledger.session import CallSession
+from tilebox_celery.postgres.connection import Connection, connect
+from tilebox_celery.postgres.migrate import Schema
+from tilebox_celery.settings import Settings, check_ledger_url, redact_url
+
+if TYPE_CHECKING:
+    from tilebox_celery.ledger.reading import Reading
+
+logger = logging.getLogger("tilebox_celery.ledger")
+
+DEV_CLUSTER = "dev-cluster"
+
+
+class Ledger:
+    """One ledger as this process sees it: calls of clients, reads, and connections for whoever needs his own.
+
+    Args:
+        url: ``postgresql://``, with the schema of this code.
+        settings: Of this process.
+        broker_url: Where wake-ups go as messages; None if no broker is configured.
+        is_embedded: The servers are those of the data directory.
+        publish: Gets the wake-ups that must go out as messages.
+        actor: Who acts, for the audit.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        settings: Settings,
+        *,
+        broker_url: str | None = None,
+        is_embedded: bool = False,
+        publish: Publish = lambda wake_ups: None,
+        actor: str | None = None,
+    ) -> None:
+        self.url = url
+        self.settings = settings
+        self.broker_url = broker_url
+        self.is_embedded = is_embedded
+        self.routes = RouteIds()
+        self.control = LedgerControl(CallSession(url, self.connect, self.routes.forget), self.routes, publish, actor)
+        self._reading: Reading | None = None
+
+    def __repr__(self) -> str:
+        return f"Ledger({redact_url(self.url)!r})"
+
+    def connect(self, *, durable: bool = True, name: str = "tilebox-celery") -> Connection:
+        """Open a connection of one's own for ledger calls; see `postgres.connection.connect`."""
+        if self.is_embedded:
+            from tilebox_celery.embedded import start
+
+            start(self.settings.home, self.settings.idle_stop)  # somebody may have stopped it, or this is a fork
+        return connect(self.url, durable=durable, name=name)
+
+    @property
+    def reading(self) -> "Reading":
+        """Connections for selects; SQLAlchemy is loaded on first use."""
+        if self._reading is None:
+            from tilebox_celery.ledger.reading import Reading
+
+            self._reading = Reading(self.url, lambda: self.connect(name="tilebox-celery reads"))
+        return self._reading
+
+    def close(self) -> None:
+        """Close all connections; the ledger can still be used, and opens new ones."""
+        self.control.session.close()
+        if self._reading is not None:
+            self._reading.close()
+
+
+def open_ledger(settings: Settings, *, publish: Publish = lambda wake_ups: None, actor: str | None = None) -> Ledger:
+    """Connect to the ledger and make sure that it fits this code.
+
+    The embedded one is brought to this code's schema by itself and gets the cluster `dev-cluster`; any other one is
+    only checked.
+
+    Args:
+        settings: Names the ledger; without `ledger_url` the embedded stack is started.
+        publish: Gets the wake-ups that must go out as messages.
+        actor: Who acts, for the audit; by default user and host.
+
+    Raises:
+        AuthenticationError: The server refused the login.
+        LedgerUnavailable: The server cannot be reached.
+        LedgerVersionMismatch: The ledger is older or newer than this code.
+        EmbeddedStackError: The embedded servers cannot run here.
+    """
+    if settings.ledger_url is not None:
+        check_ledger_url(settings.ledger_url)
+        ledger = Ledger(settings.ledger_url, settings, broker_url=settings.broker_url, publish=publish, actor=actor)
+        ledger.control.session.run(ledger_schema().check)
+        return ledger
+    from tilebox_celery.embedded import start
+
+    stack = start(settings.home, settings.idle_stop)
+    ledger = Ledger(
+        stack.ledger_url,
+        settings,
+        broker_url=settings.broker_url or stack.broker_url,
+        is_embedded=True,
+        publish=publish,
+        actor=actor,
+    )
+    ledger.control.session.run(prepare_embedded)
+    return ledger
+
+
+def prepare_embedded(connection: Connection) -> None:
+    """Bring an embedded ledger to this code's schema, and make `dev-cluster` its default cluster.
+
+    Raises:
+        LedgerVersionMismatch: The data directory was used by newer code.
+    """
+    schema = ledger_schema()
+    if not schema.is_current(connection):
+        for name in schema.upgrade(connection):
+            logger.info("ledger upgraded: %s", name)
+    connection.execute(
+        "insert into tbx.clusters (slug, display_name, is_default) select %s, %s, true"
+        " where not exists (select 1 from tbx.clusters where is_default and deleted_at is null)"
+        " on conflict (slug) do nothing",
+        (DEV_CLUSTER, DEV_CLUSTER),
+    )
+
+
+@cache
+def ledger_schema() -> Schema:
+    """Return the schema of this code, read once."""
+    return Schema("tilebox_celery.ledger", "ledger")

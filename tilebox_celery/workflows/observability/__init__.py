@@ -1,0 +1,1 @@
+"""Logs and traces of workflows: see `logging` and `tracing` in this package."""
