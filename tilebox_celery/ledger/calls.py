@@ -15,8 +15,8 @@ from tilebox_celery.postgres.connection import Connection
 
 ANSWER = "kind, job_id, task_id, parent_id, route_id, attempt, crashes, retries, input, label, uuid"
 CLAIM = (
-    f"select {ANSWER} from tbx.claim_and_count(%s::bigint, %s::bigint, %s::uuid, %s::bigint, %s::int, %s::int,"
-    " %s::int[], %s::int[], null)"
+    f"select {ANSWER} from unnest(tbx.claim_and_count(%s::bigint, %s::bigint, %s::uuid, %s::bigint, %s::int, %s::int,"
+    " %s::int[], %s::int[], null, null)) a"
 )
 ADVANCE = (
     f"select {ANSWER} from tbx.advance(%s::bigint, %s::uuid, %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],"

@@ -15,7 +15,7 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 # Plans of ledger calls must not flip to a scan when statistics are young or old: every statement has its index.
 PLANNER = (
-    "-c enable_seqscan=off -c enable_bitmapscan=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan"
+    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_bitmapscan=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan"
     " -c jit=off -c idle_in_transaction_session_timeout=60s"
 )
 

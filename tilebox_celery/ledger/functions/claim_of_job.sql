@@ -2,9 +2,10 @@
 create or replace function tbx.claim_of_job(
     p_now timestamptz, p_job bigint, p_routes int[], p_slot bigint, p_claim uuid, p_left int, p_share int,
     p_cap_routes int[], p_caps int[]
-) returns setof tbx.step language plpgsql as $$
+) returns tbx.step[] language plpgsql as $$
 declare
     v_want int := p_left;
+    v_steps tbx.step[];
     v_ready int;
     v_ids bigint[];
 begin
@@ -45,17 +46,14 @@ begin
                 ) x);
         end if;
     end if;
-    if cardinality(v_ids) = 0 then
-        return;
-    end if;
-    return query
     with taken as (
         update tbx.tasks t
         set state = 'RUNNING', phase = '-', claim_id = p_claim, slot_id = p_slot, claimed_at = p_now, attempt = t.attempt + 1
         where t.job_id = p_job and t.id = any (v_ids)
         returning t.*
     )
-    select 't'::"char", t.job_id, t.id, t.parent_id, t.route_id, t.attempt, t.crashes, t.retries,
-        t.claimed_at, t.input, t.display, null::uuid
-    from taken t order by t.id;
+    select array_agg(('t', t.job_id, t.id, t.parent_id, t.route_id, t.attempt, t.crashes, t.retries, null, t.input,
+        t.display, null)::tbx.step order by t.id)
+    into v_steps from taken t;
+    return v_steps;
 end $$;

@@ -13,9 +13,14 @@ declare
     v_result tbx.runnable[] := '{}';
     v_done bigint[];
 begin
+    if cardinality(p_jobs) = 1 then
+        return tbx.settle_one(p_now, p_jobs[1], p_groups[1], p_counts[1]);
+    end if;
     while cardinality(v_jobs) > 0 loop
         select max(d) into v_depth from unnest(v_depths) d;
-        if cardinality(v_jobs) > 1 then
+        if cardinality(v_jobs) = 1 then
+            return v_result || tbx.settle_one(p_now, v_jobs[1], v_groups[1], v_counts[1]);
+        else
             perform 1 from tbx.task_groups g
             where (g.job_id, g.id) in (select x.j, x.g from unnest(v_jobs, v_groups, v_depths) x(j, g, d) where x.d = v_depth)
             order by g.job_id, g.id for update;

@@ -216,6 +216,14 @@ create type tbx.family as (
 -- What a call made runnable, for counts and wake-ups: one entry for each route of each job.
 create type tbx.runnable as (job_id bigint, route_id int, n int);
 
+-- What a call adds to the counts of a job.
+create type tbx.count_delta as (
+    job_id bigint, queued int, running int, computed int, skipped int, attempts int, run_us bigint, cpu_us bigint
+);
+
+-- What follows from finished tasks: what became runnable, and what to count.
+create type tbx.consequence as (runnable tbx.runnable[], counts tbx.count_delta[]);
+
 -- A task that this call moved out of RUNNING; n is its position in the call.
 create type tbx.finished as (
     n int, job_id bigint, id bigint, group_id bigint, depth int, optional_id bigint, limit_id bigint
