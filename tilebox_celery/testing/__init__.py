@@ -1,0 +1,1 @@
+"""Helpers for testing workflows against a real ledger."""
