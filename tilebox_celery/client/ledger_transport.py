@@ -1,8 +1,8 @@
 """Answer the client's requests from the ledger, by direct connections."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from tilebox_celery.ledger.calls import WakeUp
@@ -14,8 +14,12 @@ from tilebox_celery.model.job import Job, JobWaiter, TaskView, Why
 from tilebox_celery.settings import Settings
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from tilebox_celery.dispatch.publisher import Publisher
     from tilebox_celery.ledger.queries_jobs import JobFilter, JobProgress
+
+Each = TypeVar("Each")
 
 
 class LedgerTransport:
@@ -87,12 +91,33 @@ class LedgerTransport:
         return self.ledger.control.retry(job_id, dry_run=dry_run)
 
     def job_tasks(self, job_id: UUID) -> Iterator[TaskView]:
-        """Yield the tasks of a job."""
-        raise NotImplementedError
+        """Yield the tasks of a job; each page is one snapshot."""
+        from tilebox_celery.ledger.queries_tasks import TaskReader
+
+        return self._pages(TaskReader(self._job_key(job_id)).read)
 
     def why(self, job_id: UUID) -> Iterator[Why]:
-        """Yield a reason for each queued task."""
-        raise NotImplementedError
+        """Yield a reason for each queued task; each page is one snapshot."""
+        from tilebox_celery.ledger.queries_why import WhyReader
+
+        return self._pages(WhyReader(self._job_key(job_id)).read)
+
+    def _job_key(self, job_id: UUID) -> int:
+        from tilebox_celery.ledger.queries_jobs import job_key
+
+        with self.ledger.reading.connection() as connection:
+            key = job_key(connection, job_id)
+        if key is None:
+            raise no_such_job(job_id)
+        return key
+
+    def _pages(self, read: "Callable[[Connection], list[Each]]") -> "Iterator[Each]":
+        while True:
+            with self.ledger.reading.connection(snapshot=True) as connection:
+                page = read(connection)
+            if not page:
+                return
+            yield from page
 
     def clusters(self) -> list[Cluster]:
         """Return all clusters."""
