@@ -2,8 +2,8 @@
 
 Points: before_claim, after_claim, last_user_line, before_commit, inside_commit, after_commit, before_wake_up.
 Actions: kill, stop, term, quit, int, raise, exit, sleep=SECONDS. Several faults are separated by commas. With the
-variable unset, a seam costs one ``is None``. With TILEBOX_CELERY_FAULT_DIR set to a directory, each fault acts once over all
-processes that share it.
+variable unset, a seam costs one ``is None``. With TILEBOX_CELERY_FAULT_DIR set to a directory, each fault acts once
+over all processes that share it.
 """
 
 import os
@@ -54,7 +54,12 @@ class FaultPlan:
         """Note that a point was reached, and do what the plan says."""
         self._seen[point] = count = self._seen.get(point, 0) + 1
         for name, nth, action in self._rules:
-            if name == point and nth <= count and (nth == count or self._folder) and self._is_mine(f"{name}:{nth}:{action}"):
+            if (
+                name == point
+                and nth <= count
+                and (nth == count or self._folder)
+                and self._is_mine(f"{name}:{nth}:{action}")
+            ):
                 _act(action)
 
     def _is_mine(self, rule: str) -> bool:

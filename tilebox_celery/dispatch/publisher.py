@@ -5,13 +5,14 @@ import os
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any
-
-from celery import Celery
+from typing import TYPE_CHECKING, Any
 
 from tilebox_celery import faults
 from tilebox_celery.dispatch.app import WAKE_TASK, make_app, queue_name
 from tilebox_celery.ledger.calls import WakeUp
+
+if TYPE_CHECKING:
+    from celery import Celery
 
 logger = logging.getLogger("tilebox_celery.dispatch")
 EXPIRES = 60
@@ -45,7 +46,7 @@ class Publisher:
             producer = self._producer()
             for wake_up in wake_ups:
                 self._send(producer, wake_up)
-        except Exception as error:  # noqa: BLE001 # whatever the transport raises: the ledger has the work, the sweep wakes
+        except Exception as error:  # whatever the transport raises: the ledger has the work, the sweep wakes
             self._retry_at = time.monotonic() + PAUSE
             self._local.producer = None
             logger.warning("wake-up not sent, jobs go on without the broker: %s", type(error).__name__)
@@ -76,7 +77,9 @@ class Publisher:
         producer = getattr(self._local, "producer", None)
         if producer is None:
             options = {"socket_connect_timeout": 2, "socket_timeout": 5} if "redis" in str(self._broker_url) else {}
-            connection = self._app.connection_for_write(connect_timeout=2, transport_options=self._transport_options(options))
+            connection = self._app.connection_for_write(
+                connect_timeout=2, transport_options=self._transport_options(options)
+            )
             connection.ensure_connection(max_retries=1, interval_start=0)
             producer = self._local.producer = self._app.amqp.Producer(connection, auto_declare=False)
         return producer

@@ -1,7 +1,7 @@
 """The calls of one slot: claim, advance, fail, give back. One method is one SQL function and one round trip."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -11,8 +11,11 @@ from tilebox_celery.ledger import literals as lit
 from tilebox_celery.ledger.family import NO_FAMILY, SQL_FAMILY, FamilyBuilder
 from tilebox_celery.model.job import Job
 from tilebox_celery.model.states import JobState
+from tilebox_celery.model.submission import TaskBatch
 from tilebox_celery.postgres.connection import Connection
 
+# The texts below are made of constants only; values travel as parameters.
+# ruff: noqa: S608
 ANSWER = "kind, job_id, task_id, parent_id, route_id, attempt, crashes, retries, input, label, uuid"
 CLAIM = (
     f"select {ANSWER} from unnest(tbx.claim_and_count(%s::bigint, %s::bigint, %s::uuid, %s::bigint, %s::int, %s::int,"
@@ -92,9 +95,31 @@ class Finished:
     results: list[bytes | None] = field(default_factory=list)
     has_subtasks: list[bool] = field(default_factory=list)
     family: FamilyBuilder = field(default_factory=FamilyBuilder)
+    subtasks: list[tuple[TaskBatch, list[int]]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.task_ids)
+
+    def split(self) -> Iterator["Finished"]:
+        """Give a report of each task alone."""
+        subtasks = iter(self.subtasks)
+        for i in range(len(self.task_ids)):
+            one = Finished(
+                self.job_ids[i : i + 1],
+                self.task_ids[i : i + 1],
+                self.start_us[i : i + 1],
+                self.run_us[i : i + 1],
+                self.cpu_us[i : i + 1],
+                self.peak_rss[i : i + 1],
+                self.displays[i : i + 1],
+                self.results[i : i + 1],
+                self.has_subtasks[i : i + 1],
+            )
+            if self.has_subtasks[i]:
+                batch, routes = next(subtasks)
+                one.subtasks.append((batch, routes))
+                one.family.add(batch, routes)
+            yield one
 
 
 class Wish(NamedTuple):
@@ -109,7 +134,14 @@ class Wish(NamedTuple):
 
     def parameters(self) -> tuple[Any, ...]:
         """Return the values of the last six parameters of a claim."""
-        return (self.claim_id, self.cursor, self.want, self.share, lit.int_array(self.cap_routes), lit.int_array(self.caps))
+        return (
+            self.claim_id,
+            self.cursor,
+            self.want,
+            self.share,
+            lit.int_array(self.cap_routes),
+            lit.int_array(self.caps),
+        )
 
 
 NOTHING = Wish("00000000-0000-0000-0000-000000000000", 0, 0, 1, (), ())

@@ -15,8 +15,8 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 
 # Plans of ledger calls must not flip to a scan when statistics are young or old: every statement has its index.
 PLANNER = (
-    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_bitmapscan=off -c enable_mergejoin=off -c plan_cache_mode=force_generic_plan"
-    " -c jit=off -c idle_in_transaction_session_timeout=60s"
+    "-c enable_seqscan=off -c enable_hashjoin=off -c enable_bitmapscan=off -c enable_mergejoin=off"
+    " -c plan_cache_mode=force_generic_plan -c jit=off -c idle_in_transaction_session_timeout=60s"
 )
 
 
@@ -51,7 +51,9 @@ def sentences(url: str) -> Iterator[None]:
         yield
     except psycopg.OperationalError as error:
         text = _one_line(str(error), url)
-        if error.sqlstate in ("28000", "28P01") or re.search(r"authentication failed|no password supplied|does not exist", text):
+        if error.sqlstate in ("28000", "28P01") or re.search(
+            r"authentication failed|no password supplied|does not exist", text
+        ):
             raise AuthenticationError(
                 f"Postgres at {redact_url(url)} refused the login: {text}. Check TILEBOX_CELERY_LEDGER_URL."
             ) from None

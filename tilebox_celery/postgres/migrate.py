@@ -3,9 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any, LiteralString, cast
-
-
+from typing import Any, cast
 
 from tilebox_celery.errors import LedgerVersionMismatch
 from tilebox_celery.postgres.connection import Connection
@@ -46,7 +44,10 @@ class Schema:
         if connection.execute("select to_regclass('tbx.meta')").fetchone() == (None,):
             return 0, ""
         rows: dict[str, str] = dict(
-            cast(Any, connection.execute("select key, value from tbx.meta where key like %s", (self.key + ".%",)).fetchall())
+            cast(
+                Any,
+                connection.execute("select key, value from tbx.meta where key like %s", (self.key + ".%",)).fetchall(),
+            )
         )
         return int(rows.get(f"{self.key}.version", "0")), rows.get(f"{self.key}.digest", "")
 
@@ -63,7 +64,8 @@ class Schema:
         version, digest = self.state(connection)
         if version > self.version:
             raise LedgerVersionMismatch(
-                f"The ledger has schema version {version}, newer than this code ({self.version}): install the newer tilebox-celery."
+                f"The ledger has schema version {version}, newer than this code ({self.version}): "
+                "install the newer tilebox-celery."
             )
         if (version, digest) != (self.version, self.digest):
             what = "has no tables yet" if version == 0 else f"has version {version}, and this code needs {self.version}"
@@ -93,7 +95,8 @@ class Schema:
                 applied.append("functions " + self.digest)
             for key, value in (("version", str(self.version)), ("digest", self.digest)):
                 connection.execute(
-                    "insert into tbx.meta (key, value) values (%s, %s) on conflict (key) do update set value = excluded.value",
+                    "insert into tbx.meta (key, value) values (%s, %s)"
+                    " on conflict (key) do update set value = excluded.value",
                     (f"{self.key}.{key}", value),
                 )
         return applied
@@ -113,11 +116,11 @@ class Schema:
 
 
 def _run(connection: Connection, text: str) -> None:
-    connection.execute(cast(LiteralString, text).encode(), prepare=False)
+    connection.execute(text.encode(), prepare=False)
 
 
 def _read(root: Any, folder: str) -> Sequence[tuple[str, str]]:
-    entries = sorted((entry for entry in (root / folder).iterdir() if entry.name.endswith(".sql")), key=lambda e: e.name)
+    entries = sorted(
+        (entry for entry in (root / folder).iterdir() if entry.name.endswith(".sql")), key=lambda e: e.name
+    )
     return [(entry.name.removesuffix(".sql"), entry.read_text(encoding="utf-8")) for entry in entries]
-
-

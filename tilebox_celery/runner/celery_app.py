@@ -24,7 +24,7 @@ def build_app(runner: "TaskRunner") -> Celery:
     app.steps["worker"].add(RunnerStep)
     app.steps["consumer"].add(QueueStep)
 
-    @app.task(name=WAKE_TASK, time_limit=TEN_YEARS, soft_time_limit=TEN_YEARS, send_events=False, ignore_result=True)
+    @app.task(name=WAKE_TASK, time_limit=TEN_YEARS, soft_time_limit=TEN_YEARS, send_events=False, ignore_result=True)  # type: ignore[untyped-decorator] # Celery has no types
     def wake(token: int | None = None) -> str:
         return app.tilebox_wake(token) if hasattr(app, "tilebox_wake") else "no runner"
 
@@ -36,9 +36,8 @@ def build_app(runner: "TaskRunner") -> Celery:
 def _register(app: Celery, runner: "TaskRunner", entry: Any) -> None:
     """Register a user's identifier: `inspect registered` lists it, and sending it submits a one-task job."""
 
-    @app.task(name=entry.identifier.name, send_events=False, ignore_result=True)
+    @app.task(name=entry.identifier.name, send_events=False, ignore_result=True)  # type: ignore[untyped-decorator] # Celery has no types
     def submit(*args: Any, **kwargs: Any) -> None:
         from tilebox_celery.runner.direct_submit import submit_directly
 
         submit_directly(runner, entry.cls, args, kwargs)
-

@@ -24,7 +24,17 @@ class RunnerContext:
 class TaskContext(ExecutionContext):
     """The context of one attempt."""
 
-    __slots__ = ("_cache", "_claimed", "_collector", "_current", "_entry", "_is_current", "_job", "_shared", "progress_bars")
+    __slots__ = (
+        "_cache",
+        "_claimed",
+        "_collector",
+        "_current",
+        "_entry",
+        "_is_current",
+        "_job",
+        "_shared",
+        "progress_bars",
+    )
 
     def __init__(
         self,
@@ -125,7 +135,8 @@ class TaskContext(ExecutionContext):
         """A logger bound to job and task."""
         from tilebox_celery.observability.context_logger import ContextLogger
 
-        return ContextLogger(self._entry.cls.__name__, self._job.uuid, self.current_task.id)
+        identity = {"job.id": str(self._job.uuid), "task.id": str(self.current_task.id)}
+        return ContextLogger({**identity, "task.name": self._entry.default_display})
 
     @property
     def tracer(self) -> "ContextTracer":

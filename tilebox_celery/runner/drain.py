@@ -35,7 +35,7 @@ def install_drain(pages: Pages, keeper: KeeperProcess, warm_stop: Callable[[], N
             keeper.drain()
         warm_stop()
 
-    before = {}
+    before: dict[int, Any] = {}
     for number in DRAIN_SIGNALS:
         before[number] = signal.signal(number, handle)
     return before

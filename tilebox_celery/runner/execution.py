@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import logging
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,17 +11,18 @@ from tilebox_celery import faults
 from tilebox_celery.caches import JobCache
 from tilebox_celery.errors import InputError
 from tilebox_celery.ledger.calls import ClaimedTask, JobRef
+from tilebox_celery.ledger.routes import RouteIds
 from tilebox_celery.model.inputs import deserialize
 from tilebox_celery.model.submission import check_subtask_limit, group_tasks
 from tilebox_celery.model.text import cut_display
+from tilebox_celery.observability import tracing
+from tilebox_celery.observability.logging import get_logger, log_task_failure
 from tilebox_celery.postgres.connection import Connection
 from tilebox_celery.runner.context import TaskContext
 from tilebox_celery.runner.outcome import PLAIN, Computed, Failed
 from tilebox_celery.runner.registry import TaskEntry, TaskRegistry
-from tilebox_celery.runner.routes import RouteIds
 from tilebox_celery.settings import Settings
 
-logger = logging.getLogger("tilebox_celery.runner")
 MAX_ERROR = 65536
 
 
@@ -60,15 +60,21 @@ def execute_task(
         entry = environment.registry.entry(connection, claimed.route_id)
         name = entry.default_display
         context = TaskContext(claimed, entry, job, environment.cache, environment.shared, is_current)
-        result = run_entry(entry, claimed, context, job)
+        if tracing.current() is None:
+            result = run_entry(entry, claimed, context)
+        else:
+            attributes = {"job.id": str(job.uuid), "task.id": str(context.current_task.id)}
+            with tracing.task_span(name, job.trace_parent, claimed.input, attributes):
+                result = run_entry(entry, claimed, context)
         if faults.seam is not None:
             faults.seam("last_user_line")
         return _collect(environment, connection, entry, context, result), context
     except (Exception, SystemExit, asyncio.CancelledError) as error:
+        log_task_failure(get_logger(), name, error)
         return _failed(error, claimed, context, name), context
 
 
-def run_entry(entry: TaskEntry, claimed: ClaimedTask, context: TaskContext, job: JobRef) -> bytes | None:
+def run_entry(entry: TaskEntry, claimed: ClaimedTask, context: TaskContext) -> bytes | None:
     """Call ``execute``; an ``async def execute`` gets an event loop of its own."""
     task = deserialize(entry.cls, claimed.input, entry.identifier)
     result = task.execute(context)
@@ -89,8 +95,8 @@ def _collect(
     for future in futures:
         if len(future.input) > limit:
             raise InputError(
-                f"The input of subtask {type(future.task).__name__} has {len(future.input):,} bytes, more than {limit:,}. "
-                "Pass a reference, such as a cache key, or raise TILEBOX_CELERY_MAX_INPUT_BYTES."
+                f"The input of subtask {type(future.task).__name__} has {len(future.input):,} bytes, "
+                f"more than {limit:,}. Pass a reference, such as a cache key, or raise TILEBOX_CELERY_MAX_INPUT_BYTES."
             )
     batch = group_tasks(futures)
     routes = environment.routes.of_batch(connection, batch, environment.cluster)

@@ -1,29 +1,49 @@
 """Drain what is runnable now in the calling thread: a runner without broker and without Celery."""
 
+import contextlib
 import os
+import signal
 import socket
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
-from tilebox_celery.ledger.calls import SlotCalls, WakeUp
+from tilebox_celery.ledger.calls import SlotCalls
 from tilebox_celery.ledger.runners import drain_runner, register_runner, register_slot
 from tilebox_celery.postgres.connection import connect
 from tilebox_celery.runner.execution import Environment
+from tilebox_celery.runner.keeper_process import KeeperProcess
 from tilebox_celery.runner.page import Pages
-from tilebox_celery.runner.slot_loop import SlotLoop
+from tilebox_celery.runner.reports import Reports
+from tilebox_celery.runner.slot_loop import Publish, SlotLoop
 
 if TYPE_CHECKING:
     from tilebox_celery.runner.task_runner import TaskRunner
 
+KEEPER_AFTER = 2.0
 
-def run_until_idle(runner: "TaskRunner") -> None:
-    """Claim and run until a claim is empty."""
+
+def run_until_idle(runner: "TaskRunner", publish: Publish) -> None:
+    """Claim and run until a claim is empty.
+
+    The first Ctrl-C ends claiming; a second one gives the running task back and raises KeyboardInterrupt.
+
+    Args:
+        runner: Whose tasks, cache and settings it has.
+        publish: Sends wake-ups for other runners.
+    """
     from tilebox_celery.runner.task_runner import code_version
 
     settings = runner.settings
-    with connect(runner.ledger_url, durable=False, name="tilebox-celery run_all") as connection:
+    pages = Pages(1)
+
+    def open_connection() -> Any:
+        return connect(runner.ledger_url, durable=False, name="tilebox-celery run_all")
+
+    with open_connection() as first:
         runner_id = register_runner(
-            connection,
+            first,
             runner.cluster,
             runner.registry.identifiers,
             name=runner.name,
@@ -33,21 +53,43 @@ def run_until_idle(runner: "TaskRunner") -> None:
             wake_by="none",
             slots=1,
         )
+        slot_id = register_slot(first, runner_id, 0, os.getpid(), settings.lease, busy=True)
+        page = pages.page(0)
+        page.open(slot_id)
+        reports = Reports(SlotCalls(first, slot_id), open_connection, pages.is_draining)
+        shared = runner.context_class() if runner.context_class is not None else None
+        environment = Environment(runner.registry, settings, runner.cluster, runner.cache, shared)
+        loop = SlotLoop(reports, environment, publish, page)
+        keeper = KeeperProcess(runner_id, runner.ledger_url, runner.broker_url, pages, settings)
+        timer = threading.Timer(KEEPER_AFTER, keeper.start)  # most drains are shorter than the start of a process
+        timer.daemon = True
+        timer.start()
         try:
-            slot_id = register_slot(connection, runner_id, 0, os.getpid(), settings.lease, busy=True)
-            environment = Environment(
-                runner.registry,
-                settings,
-                runner.cluster,
-                runner.cache,
-                runner.context_class() if runner.context_class is not None else None,
-            )
-            page = Pages(1).page(0)
-            page.open(slot_id)
-            SlotLoop(SlotCalls(connection, slot_id), environment, _publish, page).run()
+            with _two_interrupts(pages):
+                loop.run()
         finally:
-            drain_runner(connection, runner_id, gone=True)
+            timer.cancel()
+            reports.give_back(None, None, "interrupted")
+            drain_runner(reports.connection, runner_id, gone=True)
+            keeper.stop()
+            if reports.connection is not first:
+                reports.connection.close()
 
 
-def _publish(wake_ups: Sequence[WakeUp]) -> None:
-    """Leave messages to the sweep for now."""
+@contextlib.contextmanager
+def _two_interrupts(pages: Pages) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if pages.is_draining():
+            raise KeyboardInterrupt
+        pages.drain()
+
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -31,8 +31,8 @@ class Keeper:
     """Watches one worker.
 
     Args:
-        order: ``runner_id``, ``ledger_url``, ``broker_url``, ``parent``, ``pages_fd``, ``slots``, ``pipe_fd``, ``lease``,
-            ``heartbeat``, ``grace`` (seconds).
+        order: ``runner_id``, ``ledger_url``, ``broker_url``, ``parent``, ``pages_fd``, ``slots``, ``pipe_fd``, and in
+            seconds ``lease``, ``heartbeat``, ``grace``.
     """
 
     def __init__(self, order: dict[str, object]) -> None:

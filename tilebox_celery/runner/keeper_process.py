@@ -22,7 +22,9 @@ class KeeperProcess:
         settings: Of the runner.
     """
 
-    def __init__(self, runner_id: int, ledger_url: str, broker_url: str | None, pages: Pages, settings: Settings) -> None:
+    def __init__(
+        self, runner_id: int, ledger_url: str, broker_url: str | None, pages: Pages, settings: Settings
+    ) -> None:
         self._order = {
             "runner_id": runner_id,
             "ledger_url": ledger_url,
@@ -36,10 +38,11 @@ class KeeperProcess:
         self._pages = pages
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe = -1
+        self._stopped = False
 
     def start(self) -> None:
         """Start the keeper, unless it runs."""
-        if self._process is not None and self._process.poll() is None:
+        if self._stopped or (self._process is not None and self._process.poll() is None):
             return
         self._close_pipe()
         read_end, self._pipe = os.pipe()
@@ -64,6 +67,14 @@ class KeeperProcess:
     def drain_now(self) -> None:
         """End the grace; safe in a signal handler."""
         self._say(b"n")
+
+    def stop(self) -> None:
+        """End the keeper: its process has nothing left to keep."""
+        self._stopped = True
+        self._close_pipe()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     @property
     def pid(self) -> int | None:

@@ -69,7 +69,7 @@ class Listener:
             pgconn.consume_input()
             while (notification := pgconn.notifies()) is not None:
                 self._wake(int(notification.extra))
-        except Exception as error:  # noqa: BLE001 # see above
+        except Exception as error:  # see above
             logger.warning("listener lost: %s", error)
             self._drop()
             if self._hub is not None:

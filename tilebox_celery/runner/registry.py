@@ -62,7 +62,8 @@ class TaskRegistry:
         if known is not None and known.cls is not task:
             raise ValueError(
                 f"Two tasks are registered as {name!r} with the same major version: {known.cls.__name__} "
-                f"({known.identifier.version}) and {task.__name__} ({entry.identifier.version}). A runner can hold one of them."
+                f"({known.identifier.version}) and {task.__name__} ({entry.identifier.version}). "
+                "A runner can hold one of them."
             )
         self._entries[name, major] = entry
 

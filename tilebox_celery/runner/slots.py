@@ -3,9 +3,9 @@
 import os
 import threading
 from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
-
-import psycopg
 
 from tilebox_celery.caches import JobCache
 from tilebox_celery.ledger.calls import NOTHING, Finished, SlotCalls
@@ -14,46 +14,27 @@ from tilebox_celery.postgres.connection import Connection, connect
 from tilebox_celery.runner.execution import Environment
 from tilebox_celery.runner.page import Pages
 from tilebox_celery.runner.registry import TaskRegistry
+from tilebox_celery.runner.reports import Reports
 from tilebox_celery.runner.slot_loop import Publish, SlotLoop
 from tilebox_celery.settings import Settings
 
 
+@dataclass(frozen=True, slots=True)
 class RunnerSpec:
-    """What every process of a runner needs to make its slots; inherited by fork.
+    """What every process of a runner needs to make its slots; inherited by fork."""
 
-    Args:
-        runner_id: From `register_runner`.
-        ledger_url: ``postgresql://`` URL of the ledger.
-        cluster: Slug of the cluster.
-        registry: Of the runner.
-        cache: Of the runner.
-        context_class: Of the runner; one instance is made in each process.
-        settings: Of the runner.
-        pages: Shared with the keeper.
-        publish: Sends wake-ups.
-    """
-
-    def __init__(
-        self,
-        runner_id: int,
-        ledger_url: str,
-        cluster: str,
-        registry: TaskRegistry,
-        cache: JobCache | None,
-        context_class: type[Any] | None,
-        settings: Settings,
-        pages: Pages,
-        publish: Publish,
-    ) -> None:
-        self.runner_id = runner_id
-        self.ledger_url = ledger_url
-        self.cluster = cluster
-        self.registry = registry
-        self.cache = cache
-        self.context_class = context_class
-        self.settings = settings
-        self.pages = pages
-        self.publish = publish
+    runner_id: int
+    ledger_url: str
+    cluster: str
+    registry: TaskRegistry
+    cache: JobCache | None
+    context_class: type[Any] | None
+    """One instance is made in each process."""
+    settings: Settings
+    pages: Pages
+    """Shared with the keeper."""
+    publish: Publish
+    """Sends wake-ups."""
 
     def environment(self) -> Environment:
         """Return what tasks of one process share."""
@@ -78,24 +59,21 @@ class ProcessSlots:
         for number in numbers:
             self._free.append(self._open(number))
 
-    def run(self, token: int | None, limit: Any = None) -> str:
+    def run(self, token: int | None, goes_on: Callable[[int], bool] | None = None) -> str:
         """Run the loop of a free slot until nothing is runnable; does nothing when all slots are at work."""
         with self._lock:
             if not self._free:
                 return "busy"
             slot = self._free.pop()
         try:
-            return slot.run(token, limit)
-        except psycopg.OperationalError:
-            slot.reconnect(lambda: connect(self.spec.ledger_url, durable=False, name="tilebox-celery slot"))
-            raise
+            return slot.run(token, goes_on)
         finally:
             with self._lock:
                 self._free.append(slot)
 
     def _open(self, number: int) -> SlotLoop:
         spec = self.spec
-        connection = connect(spec.ledger_url, durable=False, name="tilebox-celery slot")
+        connection = open_connection(spec.ledger_url)
         before = spec.pages.read(number)
         if before.slot_id and before.pid != self.pid:  # whoever had this page was killed in mid-batch
             spec.publish(slot_lost(connection, before.slot_id, before.running, "process killed").wake_ups)
@@ -104,7 +82,8 @@ class ProcessSlots:
         page.open(slot_id)
         calls = SlotCalls(connection, slot_id)
         warm_up(calls)
-        return SlotLoop(calls, self._environment, spec.publish, page)
+        reports = Reports(calls, lambda: open_connection(spec.ledger_url), page.is_draining)
+        return SlotLoop(reports, self._environment, spec.publish, page)
 
 
 def warm_up(calls: SlotCalls) -> None:

@@ -34,7 +34,12 @@ def run_worker(app: Any, *, pool: str, concurrency: int) -> None:
     state.should_terminate = None
     try:
         app.Worker(
-            pool=pool, concurrency=concurrency, quiet=True, without_gossip=True, without_mingle=True, without_heartbeat=True
+            pool=pool,
+            concurrency=concurrency,
+            quiet=True,
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
         ).start()
     finally:
         setup_logging.disconnect(keep_logging)

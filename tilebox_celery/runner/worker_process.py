@@ -50,7 +50,9 @@ def open_child(runner_id: int) -> None:
     open_slots(runner_id, range(number, number + 1))
 
 
-def run_slot(runner_id: int, token: int | None = None, max_tasks: int | None = None, max_rss_kb: int | None = None) -> str:
+def run_slot(
+    runner_id: int, token: int | None = None, max_tasks: int | None = None, max_rss_kb: int | None = None
+) -> str:
     """Run the loop of a free slot of this process: the body of a wake-up.
 
     Args:

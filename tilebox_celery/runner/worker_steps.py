@@ -116,8 +116,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
 
     def _run_here(self, token: int | None) -> str:
         """Run a loop for a wake-up that came as a message."""
-        outcome = worker_process.run_slot(self.runner_id, token, *self._limits())
-        return outcome
+        return worker_process.run_slot(self.runner_id, token, *self._limits())
 
     def _ended(self, outcome: Any) -> None:
         if outcome == "again":
@@ -153,7 +152,12 @@ class QueueStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
         """Declare and consume; runs again after each reconnect."""
         name = queue_name(consumer.app.tilebox_runner_id)
         consumer.add_task_queue(
-            name, exchange="", routing_key=name, durable=False, auto_delete=True, queue_arguments={"x-expires": 3_600_000}
+            name,
+            exchange="",
+            routing_key=name,
+            durable=False,
+            auto_delete=True,
+            queue_arguments={"x-expires": 3_600_000},
         )
         default = consumer.app.conf.task_default_queue
         if default in consumer.app.amqp.queues.consume_from:
@@ -172,5 +176,3 @@ def _in_main_thread() -> bool:
     import threading
 
     return threading.current_thread() is threading.main_thread()
-
-

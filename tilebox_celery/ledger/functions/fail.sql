@@ -58,7 +58,7 @@ begin
         end if;
     end loop;
     if cardinality(v_failed) > 0 then
-        v_runnable := v_runnable || tbx.end_failed(v_now, v_failed, p_slot % 8);
+        v_runnable := v_runnable || tbx.end_failed(v_now, v_failed, (p_slot % 8)::int);
     end if;
     if cardinality(v_runnable) > 0 then
         perform tbx.hold_clusters(v_runnable);
