@@ -9,6 +9,7 @@ from uuid import UUID
 
 from tilebox_celery.ledger import literals as lit
 from tilebox_celery.ledger.family import NO_FAMILY, SQL_FAMILY, FamilyBuilder
+from tilebox_celery.ledger.prepared import PreparedCall
 from tilebox_celery.model.job import Job
 from tilebox_celery.model.states import JobState
 from tilebox_celery.model.submission import TaskBatch
@@ -17,20 +18,22 @@ from tilebox_celery.postgres.connection import Connection
 # The texts below are made of constants only; values travel as parameters.
 # ruff: noqa: S608
 ANSWER = "kind, job_id, task_id, parent_id, route_id, attempt, crashes, retries, input, label, uuid"
-CLAIM = (
+CLAIM = PreparedCall(
     f"select {ANSWER} from unnest(tbx.claim_and_count(%s::bigint, %s::bigint, %s::uuid, %s::bigint, %s::int, %s::int,"
     " %s::int[], %s::int[], null, null)) a"
 )
-ADVANCE = (
+ADVANCE = PreparedCall(
     f"select {ANSWER} from tbx.advance(%s::bigint, %s::uuid, %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],"
     f" %s::bigint[], %s::bigint[], %s::text[], %s::bytea[], %s::bool[], {SQL_FAMILY},"
     " %s::uuid, %s::bigint, %s::int, %s::int, %s::int[], %s::int[])"
 )
-FAIL = (
+FAIL = PreparedCall(
     f"select {ANSWER} from tbx.fail(%s::bigint, %s::uuid, %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],"
     " %s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::bigint[], %s::bool[])"
 )
-GIVE_BACK = f"select {ANSWER} from tbx.give_back(%s::bigint, %s::uuid, %s::bigint[], %s::bigint[], %s::text)"
+GIVE_BACK = PreparedCall(
+    f"select {ANSWER} from tbx.give_back(%s::bigint, %s::uuid, %s::bigint[], %s::bigint[], %s::text)"
+)
 
 
 class ClaimedTask(NamedTuple):
@@ -217,10 +220,8 @@ class SlotCalls:
         ids = None if tasks is None else lit.int_array(task.id for task in tasks)
         return self._call(GIVE_BACK, (self.slot_id, claim_id, jobs, ids, reason))
 
-    def _call(self, query: str, parameters: tuple[Any, ...]) -> Answer:
-        cursor = self.connection.cursor(binary=True)
-        cursor.execute(query.encode(), parameters, prepare=True)
-        return read_answer(cursor.fetchall())
+    def _call(self, call: PreparedCall, parameters: tuple[Any, ...]) -> Answer:
+        return read_answer(call(self.connection, parameters))
 
 
 def read_answer(rows: Sequence[tuple[Any, ...]]) -> Answer:

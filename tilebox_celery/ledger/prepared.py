@@ -1,0 +1,61 @@
+"""Call a prepared statement over libpq directly: half the client's CPU of a cursor, for the calls of a slot.
+
+Parameters go as text, answers come back as binary rows, decoded by psycopg's own loaders.
+"""
+
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import psycopg
+from psycopg import pq
+from psycopg.adapt import Transformer
+
+from tilebox_celery.postgres.connection import Connection
+
+_numbers = count(1)
+_prepared: WeakKeyDictionary[Connection, set[bytes]] = WeakKeyDictionary()
+
+
+class PreparedCall:
+    """One SQL text, prepared on each connection when it is first used there.
+
+    Args:
+        sql: With ``%s`` for each parameter, all of them cast to their types.
+    """
+
+    def __init__(self, sql: str) -> None:
+        parts = sql.split("%s")
+        text = "".join(f"{part}${number}" for number, part in enumerate(parts[:-1], 1)) + parts[-1]
+        self._sql = text.encode()
+        self._name = b"tbx_%d" % next(_numbers)
+
+    def __call__(self, connection: Connection, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+        """Run it and return the rows.
+
+        Raises:
+            psycopg.OperationalError: The connection is lost.
+            psycopg.Error: The server refused.
+        """
+        pgconn = connection.pgconn
+        known = _prepared.setdefault(connection, set())
+        if self._name not in known:
+            _check(pgconn.prepare(self._name, self._sql), connection)
+            known.add(self._name)
+        # psycopg's stub leaves out that a parameter may be NULL
+        values: Any = [None if value is None else str(value).encode() for value in parameters]
+        result = pgconn.exec_prepared(self._name, values, None, pq.Format.BINARY)
+        _check(result, connection)
+        transformer = Transformer(connection)
+        transformer.set_pgresult(result)
+        rows: list[tuple[Any, ...]] = transformer.load_rows(0, result.ntuples, tuple)
+        return rows
+
+
+def _check(result: Any, connection: Connection) -> None:
+    if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
+        return
+    if connection.pgconn.status != pq.ConnStatus.OK:
+        raise psycopg.OperationalError("the connection to the ledger is lost")
+    raise psycopg.errors.error_from_result(result, "utf-8")
