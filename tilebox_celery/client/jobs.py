@@ -1,18 +1,18 @@
 """Submit jobs, wait for them, look at them, cancel and retry them."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
 from tilebox_celery.client.filters import JobStates, Names, TaskStates, job_filter
-from tilebox_celery.errors import ArgumentError, InputError, TileboxCeleryError
+from tilebox_celery.client.roots import Clusters, root_batch
+from tilebox_celery.errors import ArgumentError, TileboxCeleryError
 from tilebox_celery.model.ids import HasId, parse_id
 from tilebox_celery.model.job import Job, TaskView, Why
 from tilebox_celery.model.states import JobState
-from tilebox_celery.model.submission import HasSlug, SubtaskCollector, cluster_slug, group_tasks
 from tilebox_celery.model.task import Task
 from tilebox_celery.model.task_ids import new_job_id
 
@@ -37,7 +37,7 @@ class JobClient:
         self,
         job_name: str,
         root_task_or_tasks: Task | Iterable[Task],
-        cluster: str | HasSlug | Sequence[str | HasSlug] | None = None,
+        cluster: Clusters = None,
         max_retries: int = 0,
         *,
         limit: tuple[str, int] | None = None,
@@ -67,26 +67,8 @@ class JobClient:
         from tilebox_celery.observability.tracing import start_job_span
 
         _check_name(job_name)
-        roots = SubtaskCollector()
-        if isinstance(root_task_or_tasks, Task):
-            tasks: list[Task] = [root_task_or_tasks]
-        else:
-            tasks = _listed(root_task_or_tasks)
-        if cluster is None or isinstance(cluster, str | HasSlug):
-            roots.submit_subtasks(tasks, cluster=cluster, max_retries=max_retries, limit=limit)
-        else:
-            slugs = [cluster_slug(each) for each in cluster]
-            if len(slugs) == 1:
-                slugs *= len(tasks)
-            if len(slugs) != len(tasks):
-                raise ArgumentError(
-                    f"Mismatch in number of provided clusters and tasks. There are {len(slugs)} clusters for "
-                    f"{len(tasks)} tasks: pass one cluster for all of them, or one for each."
-                )
-            for task, slug in zip(tasks, slugs, strict=True):
-                roots.submit_subtask(task, cluster=slug, max_retries=max_retries, limit=limit)
-        self._check_inputs(roots)
-        submission = Submission(new_job_id(), job_name, start_job_span(job_name), group_tasks(roots.futures))
+        roots = root_batch(root_task_or_tasks, cluster, max_retries, limit, self._transport.max_input_bytes)
+        submission = Submission(new_job_id(), job_name, start_job_span(job_name), roots)
         self._transport.submit(submission)
         return Job(
             id=submission.id,
@@ -138,7 +120,7 @@ class JobClient:
             pause = min(pause * _GROWTH, _LAST_PAUSE)
         return self.find(job_id)
 
-    def query(  # noqa: PLR0917  # the documented order
+    def query(
         self,
         temporal_extent: Any = None,
         automation_ids: Any = None,
@@ -273,15 +255,6 @@ class JobClient:
         """
         self.visualize(job, direction, layout, sketchy)
 
-    def _check_inputs(self, roots: SubtaskCollector) -> None:
-        limit = self._transport.max_input_bytes
-        for future in roots.futures:
-            if len(future.input) > limit:
-                raise InputError(
-                    f"The input of task {type(future.task).__name__} has {len(future.input):,} bytes, more than "
-                    f"{limit:,}. Pass a reference, such as a cache key, or raise TILEBOX_CELERY_MAX_INPUT_BYTES."
-                )
-
     def _span(self, action: str, job: JobLike, job_id: UUID) -> AbstractContextManager[object]:
         from tilebox_celery.observability import tracing
 
@@ -294,13 +267,3 @@ class JobClient:
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not name.strip() or len(name) > MAX_JOB_NAME:
         raise ArgumentError(f"A job needs a name of 1 to {MAX_JOB_NAME} characters, not {name!r:.80}.")
-
-
-def _listed(tasks: object) -> list[Task]:
-    if isinstance(tasks, type) or not isinstance(tasks, Iterable) or isinstance(tasks, str | bytes):
-        what = f"the class {tasks.__name__}" if isinstance(tasks, type) else f"{tasks!r:.80}"
-        raise TypeError(f"submit takes a task, such as MyTask(...), or a list of tasks, not {what}.")
-    found = list(tasks)
-    if not found:
-        raise ArgumentError("A job needs at least one root task; the list is empty.")
-    return found

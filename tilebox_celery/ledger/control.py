@@ -5,6 +5,7 @@ import json
 import os
 import re
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,8 @@ from uuid import UUID
 from tilebox_celery.errors import ArgumentError, NotFoundError
 from tilebox_celery.ledger import literals as lit
 from tilebox_celery.ledger.calls import ANSWER, Answer, WakeUp, read_answer
-from tilebox_celery.ledger.family import SQL_FAMILY, FamilyBuilder
+from tilebox_celery.ledger.family import SQL_FAMILY
+from tilebox_celery.ledger.roots import root_parameters
 from tilebox_celery.ledger.routes import RouteIds, no_such_cluster
 from tilebox_celery.ledger.session import CallSession
 from tilebox_celery.model.cluster import Cluster, new_cluster_slug
@@ -26,8 +28,11 @@ Publish = Callable[[Sequence[WakeUp]], None]
 SUBMIT = f"select {ANSWER} from tbx.submit(%s, %s::uuid, %s, %s, %s::jsonb, {SQL_FAMILY})".encode()  # noqa: S608  # constants
 CANCEL = b"select j.id, tbx.cancel(%s, j.id) from tbx.jobs j where j.uuid = %s"
 PARK = b"select tbx.park(%s, %s)"
-RETRY = f"select {ANSWER} from tbx.jobs j cross join lateral tbx.retry(%s, j.id, %s) where j.uuid = %s".encode()  # noqa: S608
+RETRY = f"""
+    select {", ".join("s." + column for column in ANSWER.split(", "))}
+    from tbx.jobs j cross join lateral tbx.retry(%s, j.id, %s) s where j.uuid = %s""".encode()  # noqa: S608
 PARK_AT_ONCE = 10_000
+PARK_SECONDS = 0.5
 
 DEFAULT_CLUSTER = b"select slug from tbx.clusters where is_default and deleted_at is null order by id limit 1"
 CLUSTER_EXISTS = b"select 1 from tbx.clusters where slug = %s and deleted_at is null"
@@ -96,9 +101,6 @@ class LedgerControl:
 
         def call(connection: Connection) -> Answer:
             default = "" if names_all else _default_cluster(connection)
-            family = FamilyBuilder()
-            if len(batch):
-                family.add(batch, self.routes.of_batch(connection, batch, default))
             return _rows(
                 connection,
                 SUBMIT,
@@ -107,7 +109,7 @@ class LedgerControl:
                 lit.clean_text(submission.name),
                 submission.trace_parent,
                 canvas,
-                *family.parameters(),
+                *root_parameters(batch, self.routes.of_batch(connection, batch, default)),
             )
 
         self._publish(self.session.run(call))
@@ -124,8 +126,11 @@ class LedgerControl:
         row = self.session.run(lambda connection: connection.execute(CANCEL, (self.actor, job)).fetchone())
         if row is None:
             raise no_such_job(job)
+        until = time.monotonic() + PARK_SECONDS
+        # In pieces, so that no claim waits for long; the sweep does what is left.
         while self.session.run(lambda connection: _value(connection, PARK, row[0], PARK_AT_ONCE)):
-            pass  # in pieces: no claim waits for long
+            if time.monotonic() > until:
+                break
         return bool(row[1])
 
     def retry(self, job: UUID, *, dry_run: bool = False) -> int:

@@ -5,6 +5,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from tilebox_celery.ledger.control import LedgerControl, Publish
+from tilebox_celery.ledger.roots import adapted
 from tilebox_celery.ledger.routes import RouteIds
 from tilebox_celery.ledger.session import CallSession
 from tilebox_celery.postgres.connection import Connection, connect
@@ -46,7 +47,8 @@ class Ledger:
         self.broker_url = broker_url
         self.is_embedded = is_embedded
         self.routes = RouteIds()
-        self.control = LedgerControl(CallSession(url, self.connect, self.routes.forget), self.routes, publish, actor)
+        session = CallSession(url, lambda: adapted(self.connect()), self.routes.forget)
+        self.control = LedgerControl(session, self.routes, publish, actor)
         self._reading: Reading | None = None
 
     def __repr__(self) -> str:

@@ -34,6 +34,8 @@ from tilebox_celery.model.job import NO_TIME, ExecutionStats, Job, JobWaiter, Pr
 from tilebox_celery.model.states import JobState, TaskState, job_state
 
 PAGE = 200
+JOURNAL_LIMIT = 20_000
+"""Jobs with more attempts are shown without what only the journal knows: it would take longer than all the rest."""
 
 _SUMS = ("queued", "running", "computed", "failed", "failed_optional", "skipped", "attempts", "run_us", "cpu_us")
 
@@ -71,7 +73,9 @@ def find_job(connection: Connection, job_id: UUID, client: JobWaiter | None = No
     row = connection.execute(job_statement().where(jobs.c.uuid == job_id)).fetchone()
     if row is None:
         return None
-    stopped_at, peak_rss = connection.execute(stop_statement(row.id)).fetchone() or (None, None)
+    stopped_at, peak_rss = None, None
+    if row.attempts <= JOURNAL_LIMIT:
+        stopped_at, peak_rss = connection.execute(stop_statement(row.id)).fetchone() or (None, None)
     return _as_job(row, _progress(connection, [row.id])[row.id], client, stopped_at, peak_rss)
 
 
