@@ -1,5 +1,6 @@
 """The stack starts over whatever earlier, killed or foreign processes left in the directory."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import pytest
 import redis
 
 from tilebox_celery.embedded import down, leave
+from tilebox_celery.embedded.unprivileged import command as as_nobody
 
 
 def test_stale_pid_and_socket_files(home, ask):
@@ -20,7 +22,7 @@ def test_stale_pid_and_socket_files(home, ask):
     pid_file = home.path / "postgres" / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
     down(home.path)
-    stranger = subprocess.Popen(["sleep", "60"])
+    stranger = subprocess.Popen(as_nobody(["/bin/sleep", "60"]))  # the user that PostgreSQL could send signals to
     lines[0] = str(stranger.pid)
     pid_file.write_text("\n".join(lines) + "\n")
     (home.path / "run/.s.PGSQL.5432.lock").write_text("\n".join([str(stranger.pid), *lines[1:5]]) + "\n")
@@ -126,26 +128,23 @@ def test_moved_directory(home, ask):
 
 def test_removed_directory(home, ask, eventually, is_alive):
     """After the directory was removed under running servers a start makes a new one, and the old servers go."""
-    home.start(0.2)
+    home.user().await_start()
+    home.start()
     before = home.status()
     shutil.rmtree(home.path)
 
-    stack = home.start(0.2)
-    eventually(lambda: not is_alive(before.valkey_pid) and not is_alive(before.postgres_pid))
+    stack = home.start()
+    eventually(lambda: not any(map(is_alive, (before.valkey_pid, before.postgres_pid, before.supervisor_pid))))
 
     assert ask(stack.ledger_url, "SELECT 1") == 1
-    assert home.status().supervisor_pid != before.supervisor_pid
+    assert home.status().running
+    assert not [link for link in _open_files() if link.endswith("users.lock (deleted)")]
 
 
 def test_closed_files_of_a_daemon(home):
     """A process that closed all its files counts again with its next start, though the number may be in use."""
     home.start()
-    (descriptor,) = (
-        int(entry.name)
-        for entry in Path("/proc/self/fd").iterdir()
-        if os.path.realpath(entry) == str(home.path / "run/users.lock")
-    )
-    os.close(descriptor)
+    os.close(_open_files()[str(home.path / "run/users.lock")])
     replacement = os.open(os.devnull, os.O_RDONLY)
     gone = home.status().user_pids
 
@@ -158,12 +157,21 @@ def test_closed_files_of_a_daemon(home):
     assert back == (os.getpid(),)
 
 
-def test_environment_does_not_reach_the_servers(new_home):
+def _open_files() -> dict[str, int]:
+    found = {}
+    for entry in Path("/proc/self/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found[str(entry.readlink())] = int(entry.name)
+    return found
+
+
+def test_environment_does_not_reach_the_servers(new_home, ask):
     """Variables that change PostgreSQL's clients and servers do not change ours."""
     environment = {
         **os.environ,
         "PGPORT": "6000",
         "PGDATA": "/nowhere",
+        "PGCLIENTENCODING": "LATIN1",
         "LC_ALL": "xx_XX",
         "TILEBOX_CELERY_HOME": str(new_home.path),
     }
@@ -177,4 +185,4 @@ def test_environment_does_not_reach_the_servers(new_home):
     )
 
     assert done.returncode == 0, done.stderr
-    assert (new_home.path / "run/.s.PGSQL.5432").is_socket()
+    assert ask(new_home.start().ledger_url, "SHOW client_encoding") == "UTF8"

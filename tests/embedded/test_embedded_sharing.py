@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -47,18 +48,23 @@ def test_idle_stop_after_kill_of_the_last_user(home, eventually, is_alive):
 
 
 def test_idle_time_begins_anew(home, eventually, is_alive):
-    """A user who comes within the idle time keeps the same servers running."""
-    home.start(0.5)
+    """A user who comes within the idle time keeps the same servers running, and the whole time counts after him."""
+    home.start(0.6)
     before = home.status()
 
     leave()
-    home.start(0.5)
+    home.start(0.6)
     with psycopg.connect(before.ledger_url) as connection:
         connection.execute("SELECT pg_sleep(0.8)")
     after = home.status()
+    left_at = time.monotonic()
+    leave()
+    eventually(lambda: not is_alive(before.supervisor_pid))
+    stayed_seconds = time.monotonic() - left_at
 
     assert after.running
     assert after.postgres_pid == before.postgres_pid
+    assert stayed_seconds > 0.55
 
 
 def test_forked_child_counts(home, eventually, is_alive):

@@ -93,7 +93,7 @@ class PostgresServer(Server):
         _run([*initdb, "--sync-only", "--sync-method=fsync"], lock)
         with contextlib.suppress(FileNotFoundError):
             # Not ours: we only ever rename whole clusters into place. Keep it, somebody may want to look.
-            self.folder.rename(self.folder.with_name(f"postgres.unusable-{int(time.time())}"))
+            self.folder.rename(self.folder.with_name(f"postgres.unusable-{time.time_ns()}"))
         new.rename(self.folder)
         home = os.open(self.layout.home, os.O_RDONLY | os.O_DIRECTORY)
         os.fsync(home)
@@ -115,8 +115,7 @@ class PostgresServer(Server):
             # A dead pid is left to PostgreSQL, which then also frees the shared memory that the file names.
             if _may_be_alive(pid_file.read_text()):
                 pid_file.unlink()
-        for name in (POSTGRES_SOCKET, POSTGRES_SOCKET + ".lock"):
-            (self.sockets / name).unlink(missing_ok=True)
+        (self.sockets / f"{POSTGRES_SOCKET}.lock").unlink(missing_ok=True)
 
 
 def _may_be_alive(text: str) -> bool:

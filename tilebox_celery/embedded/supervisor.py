@@ -128,7 +128,7 @@ class Supervisor:
                 self.start()
             except EmbeddedStackError as error:
                 log("not started", error=error)
-            dead = self._dead_servers()
+            dead = [server for server in self.servers if server.has_ended() or not server.is_ready()]
 
     def _await_valkey(self) -> None:
         try:
@@ -162,6 +162,7 @@ def main(home: str) -> NoReturn:
     if os.fork() > 0:
         os._exit(0)  # an orphan is nobody's child: no user has to reap it
     os.umask(0o077)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # a question before we can answer must not end us
     layout = layout_of(Path(home))
     try:
         make_folders(layout)

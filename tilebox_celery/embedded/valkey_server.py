@@ -29,9 +29,8 @@ class ValkeyServer(Server):
         return self.sockets / VALKEY_SOCKET
 
     def prepare(self, lock: int) -> list[str]:
-        """Clear the socket of a dead server; Valkey keeps its files in its working directory."""
+        """Return the command; Valkey keeps its files in its working directory and replaces an old socket by itself."""
         del lock  # no helper runs
-        self.socket.unlink(missing_ok=True)
         return [str(valkey_program()), str(config_path("valkey.conf")), "--unixsocket", str(self.socket)]
 
     def is_ready(self) -> bool:
@@ -51,5 +50,5 @@ class ValkeyServer(Server):
 
     def set_data_aside(self) -> None:
         """Begin with an empty broker, keeping a file that cannot be read: the sweep sends all wake-ups again."""
-        self.folder.rename(self.folder.with_name(f"valkey.unusable-{int(time.time())}"))
+        self.folder.rename(self.folder.with_name(f"valkey.unusable-{time.time_ns()}"))
         self.folder.mkdir(mode=0o700)
