@@ -1,7 +1,9 @@
 """Run a Celery worker in this process until a signal ends it."""
 
 import logging
+import os
 import signal
+import socket
 import threading
 from typing import Any
 
@@ -34,6 +36,8 @@ def run_worker(app: Any, *, pool: str, concurrency: int) -> None:
     state.should_terminate = None
     try:
         app.Worker(
+            # Celery's default is the host alone: two workers there would be one for Flower and for remote control.
+            hostname=f"{app.tilebox_runner.cluster}-{os.getpid()}@{socket.gethostname()}",
             pool=pool,
             concurrency=concurrency,
             quiet=True,
