@@ -1,6 +1,5 @@
 """The client of one server: hands out a client for each noun, and runners."""
 
-import logging
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -15,8 +14,6 @@ from tilebox_celery.settings import VENDOR_URL, Settings, check_ledger_url, reda
 if TYPE_CHECKING:
     from tilebox_celery.client.transport import Transport
     from tilebox_celery.runner.task_runner import TaskRunner
-
-logger = logging.getLogger("tilebox_celery.client")
 
 
 class Client:
@@ -131,10 +128,6 @@ class Client:
         if self._transport_made is None:
             from tilebox_celery.client.ledger_transport import LedgerTransport
 
-            if self.settings.ledger_url is None:
-                logger.info("no ledger URL is configured: using the embedded stack in %s", self.settings.home)
-            else:
-                logger.info("using the ledger at %s", redact_url(self.settings.ledger_url))
             self._transport_made = LedgerTransport(self.settings, self._name)
         return self._transport_made
 

@@ -1,23 +1,26 @@
 """Answer the client's requests from the ledger, by direct connections."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from tilebox_celery.ledger.calls import WakeUp
-from tilebox_celery.ledger.control import Submission, no_such_job
-from tilebox_celery.ledger.open import Ledger, open_ledger
-from tilebox_celery.ledger.routes import no_such_cluster
-from tilebox_celery.model.cluster import Cluster
-from tilebox_celery.model.job import Job, JobWaiter, TaskView, Why
-from tilebox_celery.settings import Settings
+from tilebox_celery.errors import NotFoundError
+from tilebox_celery.settings import Settings, redact_url
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from tilebox_celery.dispatch.publisher import Publisher
+    from tilebox_celery.ledger.calls import WakeUp
+    from tilebox_celery.ledger.control import Submission
+    from tilebox_celery.ledger.open import Ledger
     from tilebox_celery.ledger.queries_jobs import JobFilter, JobProgress
+    from tilebox_celery.model.cluster import Cluster
+    from tilebox_celery.model.job import Job, JobWaiter, TaskView, Why
+
+logger = logging.getLogger("tilebox_celery.client")
 
 Each = TypeVar("Each")
 
@@ -35,7 +38,6 @@ class LedgerTransport:
         self._actor = actor
         self._opened: Ledger | None = None
         self._opening = threading.Lock()
-        self._publisher: Publisher | None = None
 
     @property
     def max_input_bytes(self) -> int:
@@ -43,26 +45,32 @@ class LedgerTransport:
         return self.settings.max_input_bytes
 
     @property
-    def ledger(self) -> Ledger:
+    def ledger(self) -> "Ledger":
         """The ledger, opened and checked on first use."""
         if self._opened is None:
             with self._opening:
                 if self._opened is None:
-                    self._opened = open_ledger(self.settings, publish=self._publish, actor=self._actor)
+                    from tilebox_celery.ledger.open import open_ledger
+
+                    if self.settings.ledger_url is None:
+                        logger.info("no ledger URL is configured: using the embedded stack in %s", self.settings.home)
+                    else:
+                        logger.info("using the ledger at %s", redact_url(self.settings.ledger_url))
+                    self._opened = open_ledger(self.settings, publisher=LazyPublisher, actor=self._actor)
         return self._opened
 
-    def submit(self, submission: Submission) -> None:
+    def submit(self, submission: "Submission") -> None:
         """Store a job in one call."""
         self.ledger.control.submit(submission)
 
-    def find_job(self, job_id: UUID, client: JobWaiter | None) -> Job:
+    def find_job(self, job_id: UUID, client: "JobWaiter | None") -> "Job":
         """Return a job as it is now."""
         from tilebox_celery.ledger.queries_jobs import find_job
 
         with self.ledger.reading.connection() as connection:
             job = find_job(connection, job_id, client)
         if job is None:
-            raise no_such_job(job_id)
+            raise _no_such_job(job_id)
         return job
 
     def job_progress(self, job_id: UUID) -> "JobProgress":
@@ -72,10 +80,10 @@ class LedgerTransport:
         with self.ledger.reading.connection() as connection:
             progress = job_progress(connection, job_id)
         if progress is None:
-            raise no_such_job(job_id)
+            raise _no_such_job(job_id)
         return progress
 
-    def list_jobs(self, which: "JobFilter", limit: int, after: UUID | None, client: JobWaiter | None) -> list[Job]:
+    def list_jobs(self, which: "JobFilter", limit: int, after: UUID | None, client: "JobWaiter | None") -> "list[Job]":
         """Return a page of jobs."""
         from tilebox_celery.ledger.queries_jobs import list_jobs
 
@@ -90,13 +98,13 @@ class LedgerTransport:
         """Retry a job."""
         return self.ledger.control.retry(job_id, dry_run=dry_run)
 
-    def job_tasks(self, job_id: UUID) -> Iterator[TaskView]:
+    def job_tasks(self, job_id: UUID) -> "Iterator[TaskView]":
         """Yield the tasks of a job; each page is one snapshot."""
         from tilebox_celery.ledger.queries_tasks import TaskReader
 
         return self._pages(TaskReader(self._job_key(job_id)).read)
 
-    def why(self, job_id: UUID) -> Iterator[Why]:
+    def why(self, job_id: UUID) -> "Iterator[Why]":
         """Yield a reason for each queued task; each page is one snapshot."""
         from tilebox_celery.ledger.queries_why import WhyReader
 
@@ -108,7 +116,7 @@ class LedgerTransport:
         with self.ledger.reading.connection() as connection:
             key = job_key(connection, job_id)
         if key is None:
-            raise no_such_job(job_id)
+            raise _no_such_job(job_id)
         return key
 
     def _pages(self, read: "Callable[[Connection], list[Each]]") -> "Iterator[Each]":
@@ -119,29 +127,31 @@ class LedgerTransport:
                 return
             yield from page
 
-    def clusters(self) -> list[Cluster]:
+    def clusters(self) -> "list[Cluster]":
         """Return all clusters."""
         from tilebox_celery.ledger.queries_clusters import list_clusters
 
         with self.ledger.reading.connection() as connection:
             return list_clusters(connection)
 
-    def find_cluster(self, slug: str | None) -> Cluster:
+    def find_cluster(self, slug: str | None) -> "Cluster":
         """Return a cluster; None is the default one."""
         from tilebox_celery.ledger.queries_clusters import find_cluster
 
-        wanted = self.ledger.control.cluster_slug(slug)
+        wanted = self.ledger.control.cluster_slug(None) if slug is None else slug
         with self.ledger.reading.connection() as connection:
             cluster = find_cluster(connection, wanted)
         if cluster is None:
+            from tilebox_celery.ledger.routes import no_such_cluster
+
             raise no_such_cluster(wanted)
         return cluster
 
-    def create_cluster(self, name: str, description: str | None, slug: str | None) -> Cluster:
+    def create_cluster(self, name: str, description: str | None, slug: str | None) -> "Cluster":
         """Create a cluster."""
         return self.ledger.control.create_cluster(name, description, slug)
 
-    def update_cluster(self, slug: str, name: str | None, description: str | None) -> Cluster:
+    def update_cluster(self, slug: str, name: str | None, description: str | None) -> "Cluster":
         """Change a cluster."""
         return self.ledger.control.update_cluster(slug, name, description)
 
@@ -162,9 +172,28 @@ class LedgerTransport:
         if self._opened is not None:
             self._opened.close()
 
-    def _publish(self, wake_ups: Sequence[WakeUp]) -> None:
-        if self._publisher is None:
-            from tilebox_celery.dispatch.publisher import Publisher  # loads Celery: only where a message must go out
 
-            self._publisher = Publisher(self.ledger.broker_url)
+class LazyPublisher:
+    """Sends wake-ups as messages, and loads Celery only where one must go out.
+
+    Args:
+        broker_url: Where to; None sends nothing.
+    """
+
+    def __init__(self, broker_url: str | None) -> None:
+        self._broker_url = broker_url
+        self._publisher: Publisher | None = None
+
+    def __call__(self, wake_ups: "Sequence[WakeUp]") -> None:
+        """Publish one message for each wake-up."""
+        if self._publisher is None:
+            from tilebox_celery.dispatch.publisher import Publisher
+
+            self._publisher = Publisher(self._broker_url)
         self._publisher(wake_ups)
+
+
+def _no_such_job(job_id: UUID) -> NotFoundError:
+    from tilebox_celery.ledger.control import no_such_job
+
+    return no_such_job(job_id)

@@ -55,6 +55,10 @@ _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _CLUSTER_REGISTRY = 7412
 
 
+def send_nothing(wake_ups: Sequence[WakeUp]) -> None:
+    """Leave wake-ups to the sweep."""
+
+
 @dataclass(frozen=True, slots=True)
 class Submission:
     """A new job on its way into the ledger."""
@@ -81,7 +85,7 @@ class LedgerControl:
         self,
         session: CallSession,
         routes: RouteIds | None = None,
-        publish: Publish = lambda wake_ups: None,
+        publish: Publish = send_nothing,
         actor: str | None = None,
     ) -> None:
         self.session = session

@@ -1,10 +1,11 @@
 """Open the ledger that the settings name: the configured one, or the embedded stack's."""
 
 import logging
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from tilebox_celery.ledger.control import LedgerControl, Publish
+from tilebox_celery.ledger.control import LedgerControl, Publish, send_nothing
 from tilebox_celery.ledger.roots import adapted
 from tilebox_celery.ledger.routes import RouteIds
 from tilebox_celery.ledger.session import CallSession
@@ -39,7 +40,7 @@ class Ledger:
         *,
         broker_url: str | None = None,
         is_embedded: bool = False,
-        publish: Publish = lambda wake_ups: None,
+        publish: Publish = send_nothing,
         actor: str | None = None,
     ) -> None:
         self.url = url
@@ -47,20 +48,14 @@ class Ledger:
         self.broker_url = broker_url
         self.is_embedded = is_embedded
         self.routes = RouteIds()
-        session = CallSession(url, lambda: adapted(self.connect()), self.routes.forget)
+        # None of these refers to the ledger: without a circle, what is dropped is closed at once.
+        self.connect = Connector(url, settings if is_embedded else None)
+        session = CallSession(url, self.connect.for_calls, self.routes.forget)
         self.control = LedgerControl(session, self.routes, publish, actor)
         self._reading: Reading | None = None
 
     def __repr__(self) -> str:
         return f"Ledger({redact_url(self.url)!r})"
-
-    def connect(self, *, durable: bool = True, name: str = "tilebox-celery") -> Connection:
-        """Open a connection of one's own for ledger calls; see `postgres.connection.connect`."""
-        if self.is_embedded:
-            from tilebox_celery.embedded import start
-
-            start(self.settings.home, self.settings.idle_stop)  # somebody may have stopped it, or this is a fork
-        return connect(self.url, durable=durable, name=name)
 
     @property
     def reading(self) -> "Reading":
@@ -68,7 +63,7 @@ class Ledger:
         if self._reading is None:
             from tilebox_celery.ledger.reading import Reading
 
-            self._reading = Reading(self.url, lambda: self.connect(name="tilebox-celery reads"))
+            self._reading = Reading(self.url, self.connect)
         return self._reading
 
     def close(self) -> None:
@@ -78,7 +73,34 @@ class Ledger:
             self._reading.close()
 
 
-def open_ledger(settings: Settings, *, publish: Publish = lambda wake_ups: None, actor: str | None = None) -> Ledger:
+class Connector:
+    """Opens connections to one ledger.
+
+    Args:
+        url: Of the ledger.
+        embedded: Settings of the embedded stack that it belongs to; None for any other ledger.
+    """
+
+    def __init__(self, url: str, embedded: Settings | None) -> None:
+        self.url = url
+        self._embedded = embedded
+
+    def __call__(self, *, durable: bool = True, name: str = "tilebox-celery") -> Connection:
+        """Open a connection of one's own for ledger calls; see `postgres.connection.connect`."""
+        if self._embedded is not None:
+            from tilebox_celery.embedded import start
+
+            start(self._embedded.home, self._embedded.idle_stop)  # somebody may have stopped it, or this is a fork
+        return connect(self.url, durable=durable, name=name)
+
+    def for_calls(self) -> Connection:
+        """Open a connection for the calls of clients."""
+        return adapted(self())
+
+
+def open_ledger(
+    settings: Settings, *, publisher: Callable[[str | None], Publish] | None = None, actor: str | None = None
+) -> Ledger:
     """Connect to the ledger and make sure that it fits this code.
 
     The embedded one is brought to this code's schema by itself and gets the cluster `dev-cluster`; any other one is
@@ -86,7 +108,7 @@ def open_ledger(settings: Settings, *, publish: Publish = lambda wake_ups: None,
 
     Args:
         settings: Names the ledger; without `ledger_url` the embedded stack is started.
-        publish: Gets the wake-ups that must go out as messages.
+        publisher: Makes, for a broker URL, what sends wake-ups as messages.
         actor: Who acts, for the audit; by default user and host.
 
     Raises:
@@ -95,23 +117,21 @@ def open_ledger(settings: Settings, *, publish: Publish = lambda wake_ups: None,
         LedgerVersionMismatch: The ledger is older or newer than this code.
         EmbeddedStackError: The embedded servers cannot run here.
     """
-    if settings.ledger_url is not None:
-        check_ledger_url(settings.ledger_url)
-        ledger = Ledger(settings.ledger_url, settings, broker_url=settings.broker_url, publish=publish, actor=actor)
-        ledger.control.session.run(ledger_schema().check)
-        return ledger
-    from tilebox_celery.embedded import start
+    url, broker_url = settings.ledger_url, settings.broker_url
+    is_embedded = url is None
+    if url is None:
+        from tilebox_celery.embedded import start
 
-    stack = start(settings.home, settings.idle_stop)
-    ledger = Ledger(
-        stack.ledger_url,
-        settings,
-        broker_url=settings.broker_url or stack.broker_url,
-        is_embedded=True,
-        publish=publish,
-        actor=actor,
-    )
-    ledger.control.session.run(prepare_embedded)
+        stack = start(settings.home, settings.idle_stop)
+        url, broker_url = stack.ledger_url, broker_url or stack.broker_url
+    check_ledger_url(url)
+    publish = send_nothing if publisher is None else publisher(broker_url)
+    ledger = Ledger(url, settings, broker_url=broker_url, is_embedded=is_embedded, publish=publish, actor=actor)
+    try:
+        ledger.control.session.run(prepare_embedded if is_embedded else ledger_schema().check)
+    except BaseException:
+        ledger.close()
+        raise
     return ledger
 
 

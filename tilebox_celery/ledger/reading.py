@@ -1,5 +1,6 @@
 """Pool connections for reads, and turn what SQLAlchemy raises into one clear sentence."""
 
+import contextlib
 import os
 import threading
 import weakref
@@ -64,6 +65,10 @@ class Reading:
     def close(self) -> None:
         """Close the idle connections; the next read opens new ones."""
         self._engine.dispose()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # the interpreter may be ending
+            self.close()
 
     def _leave_to_parent(self) -> None:
         self._engine.dispose(close=False)  # the sockets are the parent's

@@ -1,5 +1,6 @@
 """Keep one connection for calls, and repeat a call that a lost connection or a deadlock interrupted."""
 
+import contextlib
 import os
 import random
 import threading
@@ -67,6 +68,10 @@ class CallSession:
             if self._connection is not None:
                 self._connection.close()
                 self._connection = None
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # the interpreter may be ending
+            self.close()
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.closed:
