@@ -4,10 +4,9 @@ import logging
 import os
 import sys
 import time
-import traceback
 from typing import TextIO
 
-from tilebox_celery.observability.text import escape, show_field
+from tilebox_celery.observability.text import escape, format_error, show_field
 
 _COLOURS = {
     logging.DEBUG: "2",
@@ -59,7 +58,8 @@ class ConsoleFormatter(logging.Formatter):
         parts += [show_field(name, value) for name, value in getattr(record, "attributes", {}).items()]
         lines = [" ".join(parts)]
         if record.exc_info and record.exc_info[1]:
-            lines += [_INDENT + escape(line) for line in _traceback(record.exc_info[1]).splitlines()]
+            _, error, frames = record.exc_info
+            lines += [_INDENT + escape(line) for line in format_error(error, frames).splitlines()]
         return "\n".join(lines)
 
 
@@ -70,10 +70,3 @@ def wants_colour(stream: TextIO) -> bool:
     if os.environ.get("FORCE_COLOR"):
         return True
     return os.environ.get("TERM") != "dumb" and stream.isatty()
-
-
-def _traceback(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(error))
-    except Exception:  # a user's __str__ may raise anything
-        return "".join(traceback.format_tb(error.__traceback__))

@@ -24,7 +24,7 @@ class Destination:
     """One collector, for one signal."""
 
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         """Return the URL without its secrets."""
@@ -64,7 +64,7 @@ def find_destination(signal: str, endpoint: str | None, headers: Mapping[str, st
     path = parts.path.rstrip("/")
     suffix = f"/v1/{signal}"
     url = urlunsplit(parts._replace(path=path if path.endswith(suffix) else path + suffix))
-    return Destination(url, dict(headers or {}))
+    return Destination(url, tuple(sorted((headers or {}).items())))
 
 
 def find_axiom(signal: str, dataset: str | None, api_key: str | None, endpoint: str = AXIOM) -> Destination:

@@ -21,7 +21,7 @@ _logger = logging.getLogger("tilebox_celery.observability")
 _batches: "list[Batch[object]]" = []
 
 
-class CannotSend(Exception):  # noqa: N818  # never leaves this package: the thread turns it into a warning
+class CannotSend(Exception):  # never leaves this package: the thread turns it into a warning
     """The collector did not take a chunk."""
 
     def __init__(self, reason: str, *, retry: bool) -> None:
@@ -50,6 +50,7 @@ class Batch(Generic[Item]):
         self._connect = connect
         self._interval = interval
         self._thread: Thread | None = None
+        self._sender: Callable[[list[Item]], None] | None = None
         self._closed = False
         self._failing = False
         self.forget()
@@ -82,8 +83,6 @@ class Batch(Generic[Item]):
             target = self._added
             if self._settled >= target:
                 return not self._failing
-            if self._failing:
-                return False
             self._flush_to = target
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._settled >= target or self._failing, timeout)
@@ -92,6 +91,8 @@ class Batch(Generic[Item]):
     def close(self, timeout: float) -> None:
         """Send what is queued, end the thread and take no more items."""
         with self._changed:
+            if self._closed:
+                return
             self._closed = True
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._settled >= self._added, timeout)
@@ -103,7 +104,7 @@ class Batch(Generic[Item]):
         self._changed = Condition()
         self._queue: deque[Item] = deque()
         self._thread = None
-        self._sender: Callable[[list[Item]], None] | None = None
+        self._sender = None
         self._added = 0
         self._settled = 0
         self._flush_to = 0
@@ -185,5 +186,11 @@ def _forget_parent() -> None:
         batch.forget()
 
 
+def _end() -> None:
+    flush()
+    while _batches:  # close() takes them out
+        _batches[-1].close(timeout=0)
+
+
 os.register_at_fork(after_in_child=_forget_parent)
-atexit.register(flush)
+atexit.register(_end)

@@ -32,7 +32,7 @@ class OtlpHandler(logging.Handler):
                 **getattr(record, "attributes", {}),
             }
             if record.exc_info and record.exc_info[1]:
-                attributes |= describe_error(record.exc_info[1])
+                attributes |= describe_error(record.exc_info[1], record.exc_info[2])
             self.batch.put(
                 LogItem(
                     logger=record.name,

@@ -1,13 +1,13 @@
 """Speak OTLP over HTTP: how a chunk of log records or spans is written and posted."""
 
 import logging
-import traceback
 from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
 from tilebox_celery.observability.destination import Destination
 from tilebox_celery.observability.export import CannotSend
-from tilebox_celery.observability.text import sendable, show
+from tilebox_celery.observability.text import format_error, sendable, show
 
 if TYPE_CHECKING:
     from opentelemetry.proto.common.v1.common_pb2 import KeyValue
@@ -85,16 +85,16 @@ def encode_logs(items: list[LogItem], service: Mapping[str, str]) -> bytes:
     return encoded
 
 
-def describe_error(error: BaseException) -> dict[str, str]:
+def describe_error(error: BaseException, frames: TracebackType | None) -> dict[str, str]:
     """Return the attributes by which OpenTelemetry knows an exception."""
     try:
-        message, lines = str(error), traceback.format_exception(error)
+        message = str(error)
     except Exception:  # a user's __str__ may raise anything
-        message, lines = show(error), traceback.format_tb(error.__traceback__)
+        message = show(error)
     return {
         "exception.type": f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins."),
         "exception.message": sendable(message),
-        "exception.stacktrace": sendable("".join(lines)),
+        "exception.stacktrace": sendable(format_error(error, frames)),
     }
 
 
@@ -104,7 +104,7 @@ def _attribute(name: str, value: str | float) -> "KeyValue":
     match value:
         case bool():
             any_value = AnyValue(bool_value=value)
-        case int() if -(2**63) <= value < 2**63:
+        case int():
             any_value = AnyValue(int_value=value)
         case float():
             any_value = AnyValue(double_value=value)

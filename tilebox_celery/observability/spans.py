@@ -128,7 +128,7 @@ class Tracing:
             try:
                 yield span
             except BaseException as error:
-                span.add_event("exception", describe_error(error))
+                span.add_event("exception", describe_error(error, error.__traceback__))
                 span.set_status(Status(StatusCode.ERROR, sendable(show(error), 1024)))
                 raise
 

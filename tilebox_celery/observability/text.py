@@ -1,6 +1,8 @@
 """Make text that users wrote safe to print, log and send."""
 
+import traceback
 import unicodedata
+from types import TracebackType
 
 MAX_TEXT = 65_536
 """Characters of one message, traceback or attribute that leave this process."""
@@ -57,6 +59,14 @@ def show(value: object) -> str:
         return f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
 
 
+def format_error(error: BaseException, frames: TracebackType | None) -> str:
+    """Write an exception with its traceback, also one whose own str fails."""
+    try:
+        return "".join(traceback.format_exception(type(error), error, frames))
+    except Exception:  # a user's __str__ may raise anything
+        return "".join(traceback.format_tb(frames)) + show(error)
+
+
 def show_field(name: str, value: object) -> str:
     """Write one attribute as ``name=value``, quoted where it could be read as several.
 
@@ -74,7 +84,9 @@ def plain(value: object) -> str | int | float:
     """Take a value as it is now: what a user logs may change later, and OpenTelemetry knows few types.
 
     Example:
-        >>> plain([1, 2]), plain(True)
-        ('[1, 2]', True)
+        >>> plain([1, 2]), plain(True), plain(2**63)
+        ('[1, 2]', True, '9223372036854775808')
     """
-    return value if isinstance(value, bool | int | float) else sendable(show(value))
+    if isinstance(value, float) or (isinstance(value, int) and -(2**63) <= value < 2**63):
+        return value
+    return sendable(show(value))
