@@ -1,0 +1,144 @@
+"""How all commands behave alike: ``--json`` and ``--debug``, hidden aliases, one sentence for each error."""
+
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from functools import wraps
+from inspect import Parameter
+from typing import Annotated, Any, ClassVar, TypeVar
+
+import typer
+from typer.core import TyperGroup
+
+from tilebox_celery.cli.exits import ExitCode, code_of
+from tilebox_celery.cli.output import clean, mode
+from tilebox_celery.errors import ArgumentError, TileboxCeleryError
+
+PROGRAM = "tilebox-celery"
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+_COMMON: dict[str, Any] = {
+    "as_json": Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")],
+    "debug": Annotated[bool, typer.Option("--debug", help="Show tracebacks.")],
+}
+
+# Old versions of typer stand on click, newer ones bring their own copy: the public name leads to either.
+UsageError: Any = typer.BadParameter.__mro__[1]
+ClickException: Any = typer.BadParameter.__mro__[2]
+
+
+def command(app: typer.Typer, name: str, **options: Any) -> Callable[[Function], Function]:
+    """Register a function as a command that also knows ``--json`` and ``--debug``.
+
+    Args:
+        app: The noun.
+        name: The verb.
+        options: For `typer.Typer.command`.
+    """
+
+    def register(function: Function) -> Function:
+        @wraps(function)
+        def run(*args: Any, as_json: bool, debug: bool, **values: Any) -> Any:
+            mode.json, mode.debug = as_json, debug
+            return function(*args, **values)
+
+        known = inspect.signature(function, eval_str=True)
+        added = [Parameter(each, Parameter.KEYWORD_ONLY, default=False, annotation=_COMMON[each]) for each in _COMMON]
+        signature = known.replace(parameters=[*known.parameters.values(), *added])
+        run.__signature__ = signature  # type: ignore[attr-defined]  # what typer reads
+        run.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
+        settings = {**HELP_NAMES, **options.pop("context_settings", {})}
+        app.command(name, context_settings=settings, **options)(run)
+        return function
+
+    return register
+
+
+def noun(text: str) -> typer.Typer:
+    """Make a group of commands.
+
+    Args:
+        text: What they are about.
+    """
+    return typer.Typer(cls=Noun, help=text, no_args_is_help=True, rich_markup_mode=None, context_settings=HELP_NAMES)
+
+
+class Noun(TyperGroup):
+    """A group of commands, with hidden aliases for what people type elsewhere."""
+
+    aliases: ClassVar = {"ls": "list", "rm": "delete", "show": "get"}
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command by its name or by an alias."""
+        return super().get_command(ctx, cmd_name) or super().get_command(ctx, self.aliases.get(cmd_name, ""))
+
+
+class Root(Noun):
+    """The program: every error of a command ends here."""
+
+    aliases: ClassVar = {"jobs": "job", "clusters": "cluster", "runners": "runner"}
+
+    def main(self, args: Sequence[str] | None = None, *_: Any, complete_var: str | None = None, **extra: Any) -> Any:
+        """Run a command and end the process with its exit code."""
+        mode.json = mode.debug = False
+        extra |= {"prog_name": PROGRAM, "standalone_mode": False}
+        try:
+            result = super().main(args, complete_var=complete_var, **extra)
+            sys.stdout.flush()
+            code = result if isinstance(result, int) else ExitCode.OK
+        except BrokenPipeError:  # `tilebox-celery job list | head -1`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = ExitCode.OK
+        except (Exception, KeyboardInterrupt) as error:
+            code = report(error)
+        sys.exit(int(code))
+
+
+def report(error: BaseException) -> int:
+    """Print one sentence on stderr and return the exit code."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        sys.stderr.write(f"{error}\n")
+        return ExitCode.USAGE
+    if mode.debug:
+        traceback.print_exception(error)
+    sentence, code = _sentence(error)
+    if sentence:
+        sys.stderr.write(clean(sentence, 1).strip() + "\n")
+    return code
+
+
+def ask(question: str, yes: bool) -> None:
+    """Ask before something is destroyed.
+
+    Args:
+        question: What would happen, without the question mark.
+        yes: The answer was given as ``--yes``.
+
+    Raises:
+        ArgumentError: There is nobody to ask.
+        TileboxCeleryError: The answer is no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ArgumentError(f"{question}: say --yes, since there is no terminal to ask.")
+    if not typer.confirm(clean(question, 1) + "?", err=True):
+        raise TileboxCeleryError("Nothing was changed.")
+
+
+def _sentence(error: BaseException) -> tuple[str, int]:
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return "", ExitCode.INTERRUPTED
+    if isinstance(error, ClickException):
+        text = " ".join(str(error.format_message()).split()).rstrip(".?")
+        context = getattr(error, "ctx", None)
+        path = context.command_path if context is not None else PROGRAM
+        mark = "?" if "Did you mean" in text else "."
+        return f"{text}{mark} See '{path} --help'.", ExitCode.USAGE
+    if isinstance(error, TileboxCeleryError | TimeoutError):
+        return str(error), code_of(error)
+    hint = "" if mode.debug else " ('--debug' shows where)"
+    return f"Unexpected {type(error).__name__}: {error}{hint}", ExitCode.FAILED

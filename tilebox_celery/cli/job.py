@@ -1,0 +1,125 @@
+"""``tilebox-celery job``: list, show, explain, retry and cancel jobs."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from tilebox_celery.cli import job_submit, job_tasks, job_wait, output
+from tilebox_celery.cli.documents import job_document, why_document
+from tilebox_celery.cli.framework import command, noun
+from tilebox_celery.cli.job_tables import job_facts, job_table
+from tilebox_celery.cli.opening import find_id, open_client
+from tilebox_celery.cli.spans import parse_span
+from tilebox_celery.model.states import JobState
+
+app = noun("Submit jobs, look at them, wait for them, retry and cancel them.")
+
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="The id of the job, or the start of it.")]
+
+job_submit.add_to(app)
+
+
+@command(app, "list")
+def list_jobs(
+    state: Annotated[
+        list[str] | None,
+        typer.Option("--state", metavar="STATE", help=f"One of {', '.join(JobState).lower()}; again for several."),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", metavar="WORDS", help="Words that the name contains.")] = None,
+    cluster: Annotated[
+        list[str] | None, typer.Option("--cluster", metavar="SLUG", help="With a task in this cluster.")
+    ] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="TIME", help="Submitted within the last 30m, 12h, 7d.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", help="How many at most.")] = 20,
+    after: Annotated[str | None, typer.Option("--after", metavar="JOB", help="Go on after this job.")] = None,
+) -> None:
+    """List jobs, the newest first."""
+    start = None if since is None else (datetime.now(UTC) - parse_span("--since", since), None)
+    filters: dict[str, Any] = {
+        "temporal_extent": start,
+        "job_states": state or None,
+        "name": name,
+        "clusters": cluster or None,
+    }
+    jobs = open_client().jobs().query(**filters, limit=limit, after=None if after is None else find_id(after))
+    if output.mode.json:
+        output.show_document([job_document(job) for job in jobs])
+    elif not jobs:
+        output.say("No job matches." if any(filters.values()) or after else "There is no job yet.")
+    else:
+        output.show(job_table(jobs))
+        if len(jobs) == limit:
+            output.say(f"Older ones: --after {str(jobs[-1].id)[:13]}, or a larger --limit.")
+
+
+@command(app, "get")
+def get_job(job: JobId) -> None:
+    """Show one job: its state, tasks, progress and what it has cost."""
+    found = open_client().jobs().find(find_id(job))
+    if output.mode.json:
+        output.show_document(job_document(found))
+        return
+    output.show(job_facts(found))
+    if found.state is JobState.FAILED:
+        output.say(f"What failed: 'tilebox-celery job tasks {found.id} --failed'.")
+    elif not found.state.is_terminal:
+        output.say(f"Why a task does not run: 'tilebox-celery job why {found.id}'.")
+
+
+job_tasks.add_to(app)
+job_wait.add_to(app)
+
+
+@command(app, "why")
+def explain_job(
+    job: JobId,
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", help="How many tasks at most.")] = 100,
+) -> None:
+    """Say for each queued task why it does not run."""
+    reasons = open_client().jobs().why(find_id(job))
+    if output.mode.json:
+        output.show_document([why_document(each) for each in reasons])
+        return
+    if not reasons:
+        output.say("No task is queued.")
+        return
+    table = output.table("TASK", "REASON", cut="TASK", wrap="REASON")
+    for each in reasons[:limit]:
+        table.add_row(output.clean(each.display, 1), output.clean(each.reason, 1))
+    output.show(table)
+    if len(reasons) > limit:
+        output.say(f"... and {len(reasons) - limit:,} more: --limit {len(reasons)}.")
+
+
+@command(app, "retry")
+def retry_job(
+    job: JobId,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, only say what would run.")] = False,
+) -> None:
+    """Run the failed tasks of a job again, and let a canceled one go on."""
+    job_id = find_id(job)
+    count = open_client().jobs().retry(job_id, dry_run=dry_run)
+    if output.mode.json:
+        output.show_document({"id": str(job_id), "tasks": count, "dry_run": dry_run})
+        return
+    what = "1 failed task" if count == 1 else f"{count:,} failed tasks"
+    verb = "would run" if dry_run else "runs" if count == 1 else "run"
+    output.show(f"{what} {verb} again.")
+
+
+@command(app, "cancel")
+def cancel_job(job: JobId) -> None:
+    """Cancel a job: nothing of it is started any more, running tasks may end; 'retry' lets it go on."""
+    jobs = open_client().jobs()
+    job_id = find_id(job)
+    jobs.cancel(job_id)
+    found = jobs.find(job_id)
+    if output.mode.json:
+        output.show_document(job_document(found))
+    elif found.state is JobState.COMPLETED:
+        output.say(f"Job {job_id} was completed already.")
+    else:
+        output.say(f"Job {job_id} is {found.state}; 'tilebox-celery job retry {job_id}' lets it go on.")

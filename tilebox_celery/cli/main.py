@@ -1,0 +1,55 @@
+"""The program ``tilebox-celery``: its nouns, and the commands that stand alone."""
+
+from typing import Annotated
+
+import typer
+
+from tilebox_celery.cli import cluster, db, job, runner, stack
+from tilebox_celery.cli import version as version_command
+from tilebox_celery.cli.framework import HELP_NAMES, PROGRAM, Root
+from tilebox_celery.cli.version import package_version
+
+app = typer.Typer(
+    cls=Root,
+    name=PROGRAM,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings=HELP_NAMES,
+)
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        typer.echo(f"{PROGRAM} {package_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Run Tilebox workflows on Celery workers, from a durable Postgres ledger.
+
+    Without any setting everything runs on this machine; TILEBOX_CELERY_LEDGER_URL and TILEBOX_CELERY_BROKER_URL name
+    other servers.
+    """
+
+
+stack.add_to(app)
+app.add_typer(runner.app, name="runner")
+app.add_typer(job.app, name="job")
+app.add_typer(cluster.app, name="cluster")
+app.add_typer(db.app, name="db")
+version_command.add_to(app)
+
+
+def main() -> None:
+    """Run the program; it ends the process."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
