@@ -1,15 +1,17 @@
 """Read every environment variable once, into one frozen Settings value."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit
 
 from tilebox_celery.errors import ArgumentError
 
 PREFIX = "TILEBOX_CELERY_"
+_PASSWORD = re.compile(r"(password\s*=\s*)('[^']*'|\S+)", re.IGNORECASE)
 VENDOR_URL = "https://api.tilebox.com"
 
 
@@ -31,7 +33,7 @@ class Settings:
     ledger_url: str | None = field(default=None, repr=False)
     """``postgresql://`` URL of the ledger; None means the embedded stack."""
     broker_url: str | None = field(default=None, repr=False)
-    """``redis://``, ``rediss://``, ``redis+socket://``, ``amqp://`` or ``amqps://`` URL; None means the embedded stack."""
+    """``redis://``, ``rediss://``, ``redis+socket://`` or ``amqp(s)://`` URL; None means the embedded stack."""
     home: Path = field(default_factory=default_home)
     """Data directory of the embedded stack."""
     max_input_bytes: int = 1024 * 1024
@@ -117,7 +119,9 @@ def redact_url(url: str) -> str:
     if password is not None:
         user, _, host = netloc.rpartition("@")
         netloc = f"{quote(user.partition(':')[0], safe='%')}:***@{host}"
-    return urlunsplit((parts.scheme, netloc, parts.path, query, parts.fragment))
+    # by hand, since urlunsplit drops the slashes of a URL without a host, such as redis+socket:///run/valkey.sock
+    rest = ("?" + query if query else "") + ("#" + parts.fragment if parts.fragment else "")
+    return f"{parts.scheme}://{netloc}{parts.path}{rest}" if parts.scheme else _PASSWORD.sub(r"\1***", url)
 
 
 def _positive_int(name: str, text: str) -> int:

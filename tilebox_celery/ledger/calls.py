@@ -1,12 +1,13 @@
 """The calls of one slot: claim, advance, fail, give back. One method is one SQL function and one round trip."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from tilebox_celery import faults
 from tilebox_celery.ledger import literals as lit
 from tilebox_celery.ledger.family import NO_FAMILY, SQL_FAMILY, FamilyBuilder
 from tilebox_celery.ledger.prepared import PreparedCall
@@ -34,6 +35,7 @@ FAIL = PreparedCall(
 GIVE_BACK = PreparedCall(
     f"select {ANSWER} from tbx.give_back(%s::bigint, %s::uuid, %s::bigint[], %s::bigint[], %s::text)"
 )
+YIELD = PreparedCall(f"select {ANSWER} from tbx.yield_slot(%s::bigint)")
 
 
 class ClaimedTask(NamedTuple):
@@ -190,6 +192,7 @@ class SlotCalls:
                 *(finished.family.parameters() if len(finished.family) else NO_FAMILY),
                 *wish.parameters(),
             ),
+            faults.seam,
         )
 
     def fail(
@@ -220,8 +223,14 @@ class SlotCalls:
         ids = None if tasks is None else lit.int_array(task.id for task in tasks)
         return self._call(GIVE_BACK, (self.slot_id, claim_id, jobs, ids, reason))
 
-    def _call(self, call: PreparedCall, parameters: tuple[Any, ...]) -> Answer:
-        return read_answer(call(self.connection, parameters))
+    def yield_slot(self) -> Answer:
+        """Leave the loop although more may be runnable; idle slots are woken for it."""
+        return self._call(YIELD, (self.slot_id,))
+
+    def _call(
+        self, call: PreparedCall, parameters: tuple[Any, ...], between: Callable[[str], None] | None = None
+    ) -> Answer:
+        return read_answer(call(self.connection, parameters, between))
 
 
 def read_answer(rows: Sequence[tuple[Any, ...]]) -> Answer:

@@ -3,7 +3,7 @@
 Parameters go as text, answers come back as binary rows, decoded by psycopg's own loaders.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -31,8 +31,15 @@ class PreparedCall:
         self._sql = text.encode()
         self._name = b"tbx_%d" % next(_numbers)
 
-    def __call__(self, connection: Connection, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
+    def __call__(
+        self, connection: Connection, parameters: Sequence[object], seam: Callable[[str], None] | None = None
+    ) -> list[tuple[Any, ...]]:
         """Run it and return the rows.
+
+        Args:
+            connection: In autocommit mode.
+            parameters: One for each ``%s``.
+            seam: For tests: called when the statement is sent and its answer not yet read.
 
         Raises:
             psycopg.OperationalError: The connection is lost.
@@ -45,7 +52,16 @@ class PreparedCall:
             known.add(self._name)
         # psycopg's stub leaves out that a parameter may be NULL
         values: Any = [None if value is None else str(value).encode() for value in parameters]
-        result = pgconn.exec_prepared(self._name, values, None, pq.Format.BINARY)
+        if seam is None:
+            result = pgconn.exec_prepared(self._name, values, None, pq.Format.BINARY)
+        else:
+            pgconn.send_query_prepared(self._name, values, None, pq.Format.BINARY)
+            while pgconn.flush():
+                pass
+            seam("inside_commit")
+            result = pgconn.get_result()
+            while pgconn.get_result() is not None:
+                pass
         _check(result, connection)
         transformer = Transformer(connection)
         transformer.set_pgresult(result)
@@ -54,8 +70,8 @@ class PreparedCall:
 
 
 def _check(result: Any, connection: Connection) -> None:
-    if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
+    if result is not None and result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
         return
-    if connection.pgconn.status != pq.ConnStatus.OK:
+    if result is None or connection.pgconn.status != pq.ConnStatus.OK:
         raise psycopg.OperationalError("the connection to the ledger is lost")
     raise psycopg.errors.error_from_result(result, "utf-8")

@@ -41,6 +41,10 @@ class Pace:
         fits = int(self._batch / mean) if mean > 0 else MAX_BATCH
         self._caps[route_id] = max(1, min(MAX_BATCH, fits, GROWTH * max(count, self._caps.get(route_id, 1))))
 
+    def is_long(self, route_id: int) -> bool:
+        """Tell whether one task fills the batch's time, as far as is known."""
+        return self._seconds.get(route_id, self._batch) >= self._batch
+
     def caps(self) -> tuple[list[int], list[int]]:
         """Return routes and how many tasks of each fill a batch."""
         return list(self._caps), list(self._caps.values())

@@ -92,6 +92,13 @@ class Reports:
         except BROKEN as error:
             return self._again(error, lambda: self.calls.give_back(claim_id, tasks, reason))
 
+    def yield_slot(self) -> Answer:
+        """Leave the loop although more may be runnable."""
+        try:
+            return self.calls.yield_slot()
+        except BROKEN as error:
+            return self._again(error, self.calls.yield_slot)
+
     def _return_all_and_claim(self, wish: Wish) -> Answer:
         back = self.calls.give_back(None, None)
         answer = self.calls.claim(wish)

@@ -7,9 +7,11 @@ from typing import Protocol
 
 import psycopg
 
+from tilebox_celery.errors import TileboxCeleryError
 from tilebox_celery.ledger.calls import NOTHING, Answer, ClaimedTask, Finished, JobRef, WakeUp, Wish, new_claim_id
 from tilebox_celery.ledger.progress import report_progress
 from tilebox_celery.runner.batch import Meter, add_finished
+from tilebox_celery.runner.events import TaskEvents
 from tilebox_celery.runner.execution import Environment, execute_task
 from tilebox_celery.runner.outcome import Computed, Failed
 from tilebox_celery.runner.pace import MAX_BATCH, Pace
@@ -40,13 +42,22 @@ class SlotLoop:
         environment: Of the runner.
         publish: Sends wake-ups that the ledger asks for.
         page: Shared with the keeper.
+        events: Tells Celery's monitors of tasks; None while nobody asked for events.
     """
 
-    def __init__(self, reports: Reports, environment: Environment, publish: Publish, page: SlotPage) -> None:
+    def __init__(
+        self,
+        reports: Reports,
+        environment: Environment,
+        publish: Publish,
+        page: SlotPage,
+        events: TaskEvents | None = None,
+    ) -> None:
         self.reports = reports
         self.environment = environment
         self.publish = publish
         self.page = page
+        self.events = events
         self.pace = Pace(environment.settings.batch.total_seconds())
         self.cursor = 0
         self.executed = 0
@@ -64,6 +75,20 @@ class SlotLoop:
         Returns:
             ``i`` idle, ``d`` draining, ``g`` the slot was given up, ``h`` told not to go on.
         """
+        try:
+            return self._run(token, goes_on)
+        except Exception:
+            # A mistake of ours, or a ledger that refuses what it should not: let others try, and not in a hot loop.
+            logger.exception("the loop of slot %s failed", self.reports.calls.slot_id)
+            time.sleep(1.0)
+            self._received(self.reports.give_back(None, None, "the slot loop failed"))
+            self._received(self.reports.yield_slot())
+            raise
+        finally:
+            if self.events is not None:
+                self.events.flush()
+
+    def _run(self, token: int | None, goes_on: Callable[[int], bool] | None) -> str:
         start = self.executed
         pause = 0.0005
         wish = self._wish()
@@ -76,7 +101,10 @@ class SlotLoop:
                 answer = self._run_batch(wish.claim_id, answer.tasks, next_wish)
                 wish = next_wish
                 if next_wish is NOTHING:
-                    return "d" if self.page.is_draining() else "h"
+                    if self.page.is_draining():
+                        return "d"
+                    self._received(self.reports.yield_slot())
+                    return "h"
             elif self.page.is_draining():
                 return "d"
             elif answer.signal == "a":
@@ -110,8 +138,11 @@ class SlotLoop:
                 self._received(self.reports.give_back(claim_id, tasks[position:]))
                 break
             job = self._jobs[task.job_id]
+            told = self.events is not None and self._tell_start(task, job)
             outcome, context = execute_task(self.environment, self.reports.connection, task, job, self._is_current)
             times = meter.lap(task.route_id)
+            if self.events is not None:
+                self.events.ended(task, job, self._name(task), outcome, times[1], told)
             if context is not None and context.progress_bars:
                 report_progress(self.reports.connection, claim_id, task, context.progress_bars)
             if isinstance(outcome, Computed):
@@ -125,7 +156,23 @@ class SlotLoop:
         self.cursor = tasks[-1].job_id
         answer = self._report(claim_id, finished, wish) if len(finished) else self._claim_after(wish)
         self.page.end()
+        if self.events is not None:
+            self.events.flush_if_due()
         return answer
+
+    def _tell_start(self, task: ClaimedTask, job: JobRef) -> bool:
+        """Tell the start of a task that is known to be long, or not known at all."""
+        assert self.events is not None, "the caller looked"
+        if not self.pace.is_long(task.route_id):
+            return False
+        self.events.starts(task, job, self._name(task))
+        return True
+
+    def _name(self, task: ClaimedTask) -> str:
+        try:
+            return self.environment.registry.entry(self.reports.connection, task.route_id).identifier.name
+        except TileboxCeleryError:
+            return f"route {task.route_id}"
 
     def _claim_after(self, wish: Wish) -> Answer:
         return Answer() if wish is NOTHING else self._received(self.reports.claim(wish))

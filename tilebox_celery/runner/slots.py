@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tilebox_celery.caches import JobCache
+from tilebox_celery.dispatch.event_channel import EventChannel
 from tilebox_celery.ledger.calls import NOTHING, Finished, SlotCalls
 from tilebox_celery.ledger.runners import register_slot, slot_lost
 from tilebox_celery.postgres.connection import Connection, connect
+from tilebox_celery.runner.events import TaskEvents
 from tilebox_celery.runner.execution import Environment
 from tilebox_celery.runner.page import Pages
 from tilebox_celery.runner.registry import TaskRegistry
@@ -35,6 +37,8 @@ class RunnerSpec:
     """Shared with the keeper."""
     publish: Publish
     """Sends wake-ups."""
+    events: EventChannel | None = None
+    """For monitors; None without ``-E``."""
 
     def environment(self) -> Environment:
         """Return what tasks of one process share."""
@@ -83,7 +87,10 @@ class ProcessSlots:
         calls = SlotCalls(connection, slot_id)
         warm_up(calls)
         reports = Reports(calls, lambda: open_connection(spec.ledger_url), page.is_draining)
-        return SlotLoop(reports, self._environment, spec.publish, page)
+        events = None
+        if spec.events is not None:
+            events = TaskEvents(spec.events, shows_args=spec.settings.event_args)
+        return SlotLoop(reports, self._environment, spec.publish, page, events)
 
 
 def warm_up(calls: SlotCalls) -> None:

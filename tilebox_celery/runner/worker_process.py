@@ -7,10 +7,6 @@ import threading
 import time
 from typing import Any
 
-import psycopg
-from celery.exceptions import SoftTimeLimitExceeded
-
-from tilebox_celery.errors import TileboxCeleryError
 from tilebox_celery.runner.slots import ProcessSlots, RunnerSpec
 
 logger = logging.getLogger("tilebox_celery.runner")
@@ -73,18 +69,7 @@ def run_slot(
     slots = _slots.get(runner_id)
     if slots is None or slots.pid != os.getpid():
         return "closed"
-    while True:
-        try:
-            outcome = slots.run(token, goes_on)
-        except (psycopg.OperationalError, TileboxCeleryError) as error:
-            logger.warning("ledger away, the slot tries again: %s", error)
-            time.sleep(0.5)
-            continue
-        except SoftTimeLimitExceeded:
-            return "limit"
-        if outcome != "h":
-            return outcome
-        return "again"
+    return slots.run(token, goes_on)
 
 
 def _rss_kb() -> int:

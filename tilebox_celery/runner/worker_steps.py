@@ -11,6 +11,7 @@ from celery.worker import state as worker_state
 
 from tilebox_celery.caches import check_pool
 from tilebox_celery.dispatch.app import queue_name
+from tilebox_celery.dispatch.event_channel import EventChannel
 from tilebox_celery.dispatch.publisher import Publisher
 from tilebox_celery.ledger.runners import register_runner
 from tilebox_celery.postgres.connection import connect
@@ -54,6 +55,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
             runner.settings,
             self.pages,
             publish,
+            EventChannel(runner.broker_url, worker.hostname) if worker.task_events else None,
         )
         worker_process.offer(self.spec)
         self.keeper = KeeperProcess(self.runner_id, runner.ledger_url, runner.broker_url, self.pages, runner.settings)
@@ -91,7 +93,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
             self.worker.pool.apply_async(
                 worker_process.run_slot,
                 (self.runner_id, token, *self._limits()),
-                callback=self._ended,
+                callback=_ignore,
                 accept_callback=_ignore,
                 error_callback=_ignore,
                 timeout_callback=_ignore,
@@ -117,10 +119,6 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
     def _run_here(self, token: int | None) -> str:
         """Run a loop for a wake-up that came as a message."""
         return worker_process.run_slot(self.runner_id, token, *self._limits())
-
-    def _ended(self, outcome: Any) -> None:
-        if outcome == "again":
-            self.wake(-1)
 
     def _limits(self) -> tuple[int | None, int | None]:
         return self.worker.max_tasks_per_child or None, self.worker.max_memory_per_child or None
