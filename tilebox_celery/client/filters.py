@@ -36,7 +36,7 @@ def job_filter(
         submitted_from=start,
         submitted_before=end,
         states=None if job_states is None else _states(JobState, "job_states", job_states),
-        words=() if name is None else [word.replace("\0", "\ufffd") for word in name.split()],
+        words=() if name is None else name.split(),
         task_states=None if task_states is None else _states(TaskState, "task_states", task_states),
         clusters=None if clusters is None else _slugs(clusters),
     )

@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, exists, or_, select
 
+from tilebox_celery.ledger.literals import clean_text
 from tilebox_celery.ledger.tables import clusters, routes, runners, slots, tasks
 from tilebox_celery.model.cluster import Cluster
 
@@ -15,7 +16,7 @@ def list_clusters(connection: Connection) -> list[Cluster]:
 
 def find_cluster(connection: Connection, slug: str) -> Cluster | None:
     """Return a cluster; None if there is none of that name."""
-    row = connection.execute(clusters_statement().where(clusters.c.slug == slug)).fetchone()
+    row = connection.execute(clusters_statement().where(clusters.c.slug == clean_text(slug))).fetchone()
     return None if row is None else Cluster(*row)
 
 

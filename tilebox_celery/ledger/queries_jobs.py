@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from tilebox_celery.ledger.literals import clean_text
 from tilebox_celery.ledger.tables import attempts, clusters, job_counts, jobs, routes, task_progress, tasks
 from tilebox_celery.model.job import NO_TIME, ExecutionStats, Job, JobWaiter, ProgressIndicator
 from tilebox_celery.model.states import JobState, TaskState, job_state
@@ -173,7 +174,7 @@ def _conditions(which: JobFilter, counts: FromClause) -> Sequence[ColumnElement[
         found.append(jobs.c.submitted_at >= which.submitted_from)
     if which.submitted_before is not None:
         found.append(jobs.c.submitted_at < which.submitted_before)
-    found += [jobs.c.name.icontains(word, autoescape=True) for word in which.words]
+    found += [jobs.c.name.icontains(clean_text(word), autoescape=True) for word in which.words]
     if which.states is not None:
         found.append(_in(state_column(counts), which.states))
         if JobState.COMPLETED not in which.states:
@@ -200,7 +201,7 @@ def state_column(counts: FromClause) -> ColumnElement[str]:
 
 
 def _in(column: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
-    return column == any_(literal([str(value) for value in values], ARRAY(Text)))
+    return column == any_(literal([clean_text(value) for value in values], ARRAY(Text)))
 
 
 def _progress(connection: Connection, job_keys: Sequence[int]) -> dict[int, list[ProgressIndicator]]:
