@@ -98,3 +98,21 @@ def _load() -> FaultPlan | None:
 
 seam: Callable[[str], None] | None = _load()
 """Call it as ``if faults.seam is not None: faults.seam("after_claim")``."""
+
+
+def _load_crashes() -> frozenset[tuple[str, int]] | None:
+    text = os.environ.get("TILEBOX_CELERY_CRASH")
+    if not text:
+        return None
+    rules = [rule.rpartition(":") for rule in text.split(",") if rule]
+    return frozenset((name, int(attempt)) for name, _, attempt in rules)
+
+
+crashes: frozenset[tuple[str, int]] | None = _load_crashes()
+"""Attempts (identifier name, number) whose process kills itself; ``TILEBOX_CELERY_CRASH=Tile:2``."""
+
+
+def crash_if_chosen(name: str, attempt: int) -> None:
+    """Kill this process if this attempt was chosen."""
+    if crashes is not None and (name, attempt) in crashes:
+        os.kill(os.getpid(), signal.SIGKILL)

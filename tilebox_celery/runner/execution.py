@@ -60,6 +60,8 @@ def execute_task(
         entry = environment.registry.entry(connection, claimed.route_id)
         name = entry.default_display
         context = TaskContext(claimed, entry, job, environment.cache, environment.shared, is_current)
+        if faults.crashes is not None:
+            faults.crash_if_chosen(name, claimed.attempt)
         if tracing.current() is None:
             result = run_entry(entry, claimed, context)
         else:
