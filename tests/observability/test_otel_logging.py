@@ -113,8 +113,8 @@ def test_axiom_gets_dataset_and_key_as_headers(run: Callable, collector: Any, tm
             "The OpenTelemetry endpoint ftp://u:***@h/x must be an http:// or https:// URL.",
         ),
         (
-            lambda: configure_otel_logging("localhost:4318"),
-            "The OpenTelemetry endpoint localhost:4318 must be an http:// or https:// URL.",
+            lambda: configure_otel_logging("u:pw@localhost:4318"),
+            "The OpenTelemetry endpoint u:***@localhost:4318 must be an http:// or https:// URL.",
         ),
         (
             lambda: configure_otel_logging("http://h", export_interval="5 parsecs"),

@@ -60,7 +60,8 @@ def find_destination(signal: str, endpoint: str | None, headers: Mapping[str, st
         )
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ArgumentError(f"The OpenTelemetry endpoint {redact_url(url)} must be an http:// or https:// URL.")
+        shown = redact_url(url) if "://" in url else redact_url(f"http://{url}").removeprefix("http://")
+        raise ArgumentError(f"The OpenTelemetry endpoint {shown} must be an http:// or https:// URL.")
     path = parts.path.rstrip("/")
     suffix = f"/v1/{signal}"
     url = urlunsplit(parts._replace(path=path if path.endswith(suffix) else path + suffix))
