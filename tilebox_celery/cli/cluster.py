@@ -10,7 +10,7 @@ from tilebox_celery.cli.opening import open_client
 from tilebox_celery.errors import ArgumentError, TileboxCeleryError
 from tilebox_celery.model.cluster import Cluster
 
-app = noun("List, create, change and delete clusters: places where tasks may run.")
+app = noun("List, create, change and delete clusters, where tasks run.")
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The slug of the cluster.")]
 Name = Annotated[str | None, typer.Option("--name", help="A new display name.")]
@@ -26,10 +26,8 @@ def list_clusters() -> None:
     elif not clusters:
         output.say("There is no cluster yet: create one with 'tilebox-celery cluster create NAME'.")
     else:
-        table = output.table("SLUG", "NAME", "DESCRIPTION", cut="DESCRIPTION")
-        for each in clusters:
-            table.add_row(*(output.clean(text, 1) for text in (each.slug, each.display_name, each.description)))
-        output.show(table)
+        rows = [(each.slug, each.display_name, each.description) for each in clusters]
+        output.show(output.table(("SLUG", "NAME", "DESCRIPTION"), rows, cut="DESCRIPTION"))
 
 
 @command(app, "get")
@@ -38,7 +36,7 @@ def get_cluster(slug: Slug) -> None:
     _show(open_client().clusters().find(slug))
 
 
-@command(app, "create")
+@command(app, "create", short_help="Create a cluster.")
 def create_cluster(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The display name.")],
     slug: Annotated[
@@ -61,7 +59,7 @@ def create_cluster(
     _show(made)
 
 
-@command(app, "update")
+@command(app, "update", short_help="Change name or description.")
 def update_cluster(slug: Slug, name: Name = None, description: Description = None) -> None:
     """Change the name or the description of a cluster."""
     if name is None and description is None:
@@ -69,7 +67,7 @@ def update_cluster(slug: Slug, name: Name = None, description: Description = Non
     _show(open_client().clusters().update(slug, name, description))
 
 
-@command(app, "delete")
+@command(app, "delete", short_help="Delete a cluster that has nothing to do.")
 def delete_cluster(slug: Slug, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False) -> None:
     """Delete a cluster in which nothing is queued or running."""
     clusters = open_client().clusters()

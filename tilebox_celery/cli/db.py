@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tilebox_celery.cli import output
+from tilebox_celery.cli import output, pruning
 from tilebox_celery.cli.framework import command, noun
 from tilebox_celery.cli.opening import settings
 from tilebox_celery.errors import TileboxCeleryError
@@ -11,10 +11,10 @@ from tilebox_celery.settings import redact_url
 if TYPE_CHECKING:
     from tilebox_celery.postgres.connection import Connection
 
-app = noun("Bring the ledger up to date, check it, and delete old jobs.")
+app = noun("Upgrade and check the ledger, delete old jobs.")
 
 
-@command(app, "upgrade")
+@command(app, "upgrade", short_help="Bring tables and functions up to date.")
 def upgrade_ledger() -> None:
     """Bring the tables and functions of the ledger to this version; forward only, and safe to repeat."""
     from tilebox_celery.ledger.open import ledger_schema
@@ -33,7 +33,7 @@ def upgrade_ledger() -> None:
     output.say(f"The ledger has schema {schema.version} with functions {schema.digest}.")
 
 
-@command(app, "check")
+@command(app, "check", short_help="Say whether the ledger fits this version.")
 def check_ledger() -> None:
     """Say whether the ledger fits this version; exit 1 if it does not."""
     from tilebox_celery.errors import LedgerVersionMismatch
@@ -64,6 +64,9 @@ def check_ledger() -> None:
         output.show(f"The ledger fits: schema {version} with functions {digest}.")
     if problem is not None:
         raise TileboxCeleryError(problem)
+
+
+pruning.add_to(app)
 
 
 def _connect() -> "tuple[str, Connection]":

@@ -30,23 +30,25 @@ UsageError: Any = typer.BadParameter.__mro__[1]
 ClickException: Any = typer.BadParameter.__mro__[2]
 
 
-def command(app: typer.Typer, name: str, **options: Any) -> Callable[[Function], Function]:
+def command(app: typer.Typer, name: str, *, as_json: bool = True, **options: Any) -> Callable[[Function], Function]:
     """Register a function as a command that also knows ``--json`` and ``--debug``.
 
     Args:
         app: The noun.
         name: The verb.
+        as_json: It has ``--json``; not where the output is somebody else's.
         options: For `typer.Typer.command`.
     """
 
     def register(function: Function) -> Function:
         @wraps(function)
-        def run(*args: Any, as_json: bool, debug: bool, **values: Any) -> Any:
+        def run(*args: Any, debug: bool, as_json: bool = False, **values: Any) -> Any:
             mode.json, mode.debug = as_json, debug
             return function(*args, **values)
 
+        common = [each for each in _COMMON if as_json or each != "as_json"]
         known = inspect.signature(function, eval_str=True)
-        added = [Parameter(each, Parameter.KEYWORD_ONLY, default=False, annotation=_COMMON[each]) for each in _COMMON]
+        added = [Parameter(each, Parameter.KEYWORD_ONLY, default=False, annotation=_COMMON[each]) for each in common]
         signature = known.replace(parameters=[*known.parameters.values(), *added])
         run.__signature__ = signature  # type: ignore[attr-defined]  # what typer reads
         run.__annotations__ = {each.name: each.annotation for each in signature.parameters.values()}
@@ -80,6 +82,12 @@ class Root(Noun):
     """The program: every error of a command ends here."""
 
     aliases: ClassVar = {"jobs": "job", "clusters": "cluster", "runners": "runner"}
+    first: ClassVar = ("demo", "dev", "down", "job", "runner", "cluster", "db")
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Name the commands in the order in which people meet them."""
+        names = super().list_commands(ctx)
+        return [*(name for name in self.first if name in names), *(name for name in names if name not in self.first)]
 
     def main(self, args: Sequence[str] | None = None, *_: Any, complete_var: str | None = None, **extra: Any) -> Any:
         """Run a command and end the process with its exit code."""

@@ -13,7 +13,7 @@ from tilebox_celery.cli.opening import find_id, open_client
 from tilebox_celery.cli.spans import parse_span
 from tilebox_celery.model.states import JobState
 
-app = noun("Submit jobs, look at them, wait for them, retry and cancel them.")
+app = noun("Submit, watch, explain, retry and cancel jobs.")
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The id of the job, or the start of it.")]
 
@@ -55,7 +55,7 @@ def list_jobs(
             output.say(f"Older ones: --after {str(jobs[-1].id)[:13]}, or a larger --limit.")
 
 
-@command(app, "get")
+@command(app, "get", short_help="Show one job.")
 def get_job(job: JobId) -> None:
     """Show one job: its state, tasks, progress and what it has cost."""
     found = open_client().jobs().find(find_id(job))
@@ -86,15 +86,13 @@ def explain_job(
     if not reasons:
         output.say("No task is queued.")
         return
-    table = output.table("TASK", "REASON", cut="TASK", wrap="REASON")
-    for each in reasons[:limit]:
-        table.add_row(output.clean(each.display, 1), output.clean(each.reason, 1))
-    output.show(table)
+    rows = [(each.display, each.reason) for each in reasons[:limit]]
+    output.show(output.table(("TASK", "WHY IT DOES NOT RUN"), rows, wrap="WHY IT DOES NOT RUN"))
     if len(reasons) > limit:
         output.say(f"... and {len(reasons) - limit:,} more: --limit {len(reasons)}.")
 
 
-@command(app, "retry")
+@command(app, "retry", short_help="Run the failed tasks of a job again.")
 def retry_job(
     job: JobId,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, only say what would run.")] = False,
@@ -110,7 +108,7 @@ def retry_job(
     output.show(f"{what} {verb} again.")
 
 
-@command(app, "cancel")
+@command(app, "cancel", short_help="Cancel a job; 'retry' lets it go on.")
 def cancel_job(job: JobId) -> None:
     """Cancel a job: nothing of it is started any more, running tasks may end; 'retry' lets it go on."""
     jobs = open_client().jobs()

@@ -31,19 +31,18 @@ _BAR = 20
 
 def job_table(jobs: Sequence[Job]) -> "Table":
     """List jobs, one line each, with ids that are as short as they can be among them."""
-    table = output.table("ID", "STATE", "TASKS", "AGE", "NAME", right=("TASKS", "AGE"), cut="NAME")
     length = _unique_length([str(job.id) for job in jobs])
-    for job in jobs:
-        counts = job.execution_stats.tasks_by_state
-        total = sum(counts.values())
-        table.add_row(
+    rows = [
+        (
             str(job.id)[:length],
             state_text(job.state),
-            f"{total - _open(counts):,}/{total:,}",
+            _share(job.execution_stats.tasks_by_state),
             output.ago(job.submitted_at).removesuffix(" ago"),
-            output.clean(job.name, 1),
+            job.name,
         )
-    return table
+        for job in jobs
+    ]
+    return output.table(("ID", "STATE", "TASKS", "AGE", "NAME"), rows, right=("TASKS", "AGE"), cut="NAME")
 
 
 def job_facts(job: Job) -> "Table":
@@ -102,8 +101,9 @@ def bar_text(bar: ProgressIndicator) -> "Text":
     )
 
 
-def _open(counts: Mapping[TaskState, int]) -> int:
-    return counts.get(TaskState.QUEUED, 0) + counts.get(TaskState.RUNNING, 0)
+def _share(counts: Mapping[TaskState, int]) -> str:
+    total = sum(counts.values())
+    return f"{total - counts.get(TaskState.QUEUED, 0) - counts.get(TaskState.RUNNING, 0):,}/{total:,}"
 
 
 def _unique_length(ids: Sequence[str]) -> int:

@@ -1,5 +1,6 @@
 """``tilebox-celery job tasks``: the tree of tasks, or what failed in it."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 FAILED = (TaskState.FAILED, TaskState.FAILED_OPTIONAL)
 _FOLD = 12
-_RIGHT = 52
+_RIGHT = 44
 """Columns right of the tree: state, attempts, time, runner."""
 
 
@@ -36,7 +37,7 @@ class Line:
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
 
-    @command(app, "tasks")
+    @command(app, "tasks", short_help="Show the tree of tasks.")
     def show_tasks(
         job: Annotated[str, typer.Argument(metavar="JOB", help="The id of the job, or the start of it.")],
         failed: Annotated[bool, typer.Option("--failed", help="Only what failed, with whole errors.")] = False,
@@ -52,10 +53,15 @@ def add_to(app: typer.Typer) -> None:
             output.show_document([tree_document(root) for root in roots])
             return
         console = output.stdout()
-        widest = None if console.is_terminal else _widest(roots, every)
-        width = min(console.width, (widest or 0) + _RIGHT) if widest else console.width
-        for text in tree_text(roots, width, every=every):
-            console.print(text, no_wrap=True, overflow="ellipsis", crop=console.is_terminal)
+        for text in tree_text(roots, console.width, every=every):
+            console.print(text)
+
+
+def cell_len(text: str) -> int:
+    """Return how many columns a text takes."""
+    from rich.cells import cell_len as measure
+
+    return measure(text)
 
 
 def tree_text(roots: Sequence[TaskView], width: int, *, every: bool = False) -> Iterator["Text"]:
@@ -68,26 +74,28 @@ def tree_text(roots: Sequence[TaskView], width: int, *, every: bool = False) -> 
     """
     from rich.text import Text
 
-    left = max(width - _RIGHT, 20)
-    header = Text(f"{'TASK':{left}}{'STATE':17}{'TRIES':>5}  {'TIME':>8}  RUNNER", style="bold")
-    yield header
-    for line in tree_lines(roots, every=every):
-        if line.folded:
-            more = f"{line.prefix}... {line.folded:,} more {_name(line.task)} "
-            yield Text.assemble(more, state_text(line.task.state))
-            continue
+    lines = list(tree_lines(roots, every=every))
+    longest = max((cell_len(line.prefix + _name(line.task)) for line in lines if not line.folded), default=0)
+    left = max(min(longest + 2, width - _RIGHT), 16)
+    yield Text(_fit("TASK", left) + f"{'STATE':17}TRIES      TIME  RUNNER", style="bold", no_wrap=True)
+    for line in lines:
         task = line.task
-        name = line.prefix + _name(task)
-        if len(name) > left - 2:
-            name = name[: left - 3] + "…"
-        yield Text.assemble(
-            f"{name:{left}}",
-            _padded_state(task.state),
-            f"{len(task.attempts) or '':>5}  {_time(task):>8}  {output.clean(task.runner or '', 1)}",
-        )
-        if task.error and task.state is not TaskState.COMPUTED:
-            indent = " " * (len(line.prefix) + 2)
-            yield Text(indent + output.clean(last_line(task.error), 1), style="red")
+        if line.folded:
+            text = Text.assemble(_fit(f"{line.prefix}... {line.folded:,} more", left), state_text(task.state))
+        else:
+            text = Text.assemble(
+                _fit(line.prefix + _name(task), left),
+                state_text(task.state),
+                " " * (17 - len(task.state)),
+                f"{len(task.attempts) or '':>5}  {_time(task):>8}  {output.clean(task.runner or '', 1)}",
+            )
+        text.truncate(width, overflow="ellipsis")
+        yield text
+        if task.error and task.state is not TaskState.COMPUTED and not line.folded:
+            indent = " " * (cell_len(line.prefix) + 2)
+            error = Text(indent + output.clean(last_line(task.error), 1), style="red")
+            error.truncate(width, overflow="ellipsis")
+            yield error
 
 
 def tree_lines(roots: Sequence[TaskView], *, every: bool = False) -> Iterator[Line]:
@@ -110,18 +118,24 @@ def last_line(error: str) -> str:
 
 
 def _folded(siblings: Sequence[TaskView], every: bool) -> Iterator[Line]:
-    seen: dict[tuple[str, str], int] = {}
-    rest: dict[tuple[str, str], TaskView] = {}
-    for task in siblings:
-        kind = (task.identifier.name, str(task.state))
-        plain = not task.children and task.state not in FAILED
-        seen[kind] = seen.get(kind, 0) + plain
-        if every or not plain or seen[kind] <= _FOLD:
+    """Keep the first of many siblings of one kind and state, and put the number of the others behind them."""
+    kinds = [_kind(task) for task in siblings]
+    counts = Counter(kind for kind in kinds if kind is not None)
+    seen: Counter[tuple[str, str]] = Counter()
+    for task, kind in zip(siblings, kinds, strict=True):
+        if kind is None or every or counts[kind] <= _FOLD:
             yield Line("", task)
-        else:
-            rest[kind] = task
-    for kind, task in rest.items():
-        yield Line("", task, seen[kind] - _FOLD)
+            continue
+        seen[kind] += 1
+        if seen[kind] < _FOLD:
+            yield Line("", task)
+        elif seen[kind] == _FOLD:
+            yield Line("", task, counts[kind] - _FOLD + 1)
+
+
+def _kind(task: TaskView) -> tuple[str, str] | None:
+    """Return what siblings that look alike have in common; None: this one is shown anyway."""
+    return None if task.children or task.state in FAILED else (task.identifier.name, str(task.state))
 
 
 def _show_failed(tasks: Sequence[TaskView]) -> None:
@@ -145,10 +159,13 @@ def _name(task: TaskView) -> str:
     return output.clean(task.display.partition("\n")[0], 1) or task.identifier.name
 
 
-def _padded_state(state: str) -> "Text":
-    text = state_text(state)
-    text.pad_right(17 - len(state))
-    return text
+def _fit(text: str, width: int) -> str:
+    """Cut or fill a text to so many columns, since some characters take two."""
+    from rich.cells import set_cell_size
+
+    if cell_len(text) > width - 2:
+        text = set_cell_size(text, width - 3).rstrip() + "…"
+    return set_cell_size(text, width)
 
 
 def _time(task: TaskView) -> str:
@@ -160,7 +177,3 @@ def _time(task: TaskView) -> str:
             return ""
         end = datetime.now(UTC)
     return output.span(max((end - task.started_at).total_seconds(), 0.0))
-
-
-def _widest(roots: Sequence[TaskView], every: bool) -> int:
-    return max((len(line.prefix) + len(_name(line.task)) + 2 for line in tree_lines(roots, every=every)), default=0)

@@ -37,7 +37,7 @@ Timeout = Annotated[str | None, typer.Option("--timeout", metavar="TIME", help="
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
 
-    @command(app, "wait")
+    @command(app, "wait", short_help="Wait until a job is over.")
     def wait_for_job(job: JobId, timeout: Timeout = None) -> None:
         """Wait until a job is over; exit 0 completed, 1 failed, 3 canceled, 124 not in time.
 
@@ -46,7 +46,7 @@ def add_to(app: typer.Typer) -> None:
         seconds = None if timeout is None else parse_span("--timeout", timeout)
         wait_and_show(open_client().jobs(), find_id(job), seconds)
 
-    @command(app, "watch")
+    @command(app, "watch", short_help="Show a job live.")
     def watch_job(job: JobId, timeout: Timeout = None) -> None:
         """Show a job live, as a tree on a terminal and as lines elsewhere; exits as 'wait' does.
 

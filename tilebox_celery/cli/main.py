@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from tilebox_celery.cli import cluster, db, job, runner, stack
+from tilebox_celery.cli import (
+    agent_context,
+    celery_commands,
+    cluster,
+    db,
+    demo,
+    doctor,
+    job,
+    runner,
+    stack,
+)
 from tilebox_celery.cli import version as version_command
 from tilebox_celery.cli.framework import HELP_NAMES, PROGRAM, Root
 from tilebox_celery.cli.version import package_version
@@ -38,11 +48,15 @@ def root(
     """
 
 
+demo.add_to(app)
 stack.add_to(app)
 app.add_typer(runner.app, name="runner")
 app.add_typer(job.app, name="job")
 app.add_typer(cluster.app, name="cluster")
 app.add_typer(db.app, name="db")
+celery_commands.add_to(app)
+doctor.add_to(app)
+agent_context.add_to(app)
 version_command.add_to(app)
 
 

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TextIO
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _WIDE = 10_000
+_WIDEST = 40
+"""Columns that a name of a user may take before it is cut."""
 
 
 @dataclass
@@ -66,29 +68,43 @@ def show(text: "RenderableType") -> None:
 
 def say(text: str) -> None:
     """Tell people something beside the result, on stderr."""
-    stderr().print(clean(text), style="dim")
+    stderr().print(clean(text), style="dim", soft_wrap=True)
 
 
-def table(*columns: str, right: Iterable[str] = (), cut: str | None = None, wrap: str | None = None) -> "Table":
+def table(
+    columns: Sequence[str],
+    rows: "Iterable[Sequence[str | Text]]",
+    *,
+    right: Iterable[str] = (),
+    cut: str | None = None,
+    wrap: str | None = None,
+) -> "Table":
     """Make a table without lines.
 
     Args:
         columns: The headers.
-        right: Which of them hold numbers.
-        cut: Which of them gives way when the terminal is narrow.
-        wrap: Which of them goes over several lines.
+        rows: Their cells; strings are made harmless.
+        right: Columns of numbers.
+        cut: The column that gives way when the terminal is narrow.
+        wrap: The column that goes over several lines then.
     """
     from rich.table import Table
+    from rich.text import Text
 
+    cells = [[Text(clean(cell, 1)) if isinstance(cell, str) else cell for cell in row] for row in rows]
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for column in columns:
+    for number, column in enumerate(columns):
+        widest = max((row[number].cell_len for row in cells), default=0)
+        gives_way = column in (cut, wrap)
         made.add_column(
             column,
             justify="right" if column in right else "left",
             no_wrap=column != wrap,
             overflow="fold" if column == wrap else "ellipsis",
-            min_width=len(column),
+            min_width=len(column) if gives_way else min(max(widest, len(column)), _WIDEST),
         )
+    for row in cells:
+        made.add_row(*row)
     return made
 
 

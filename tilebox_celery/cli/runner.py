@@ -19,7 +19,7 @@ from tilebox_celery.cli.pools import Pool
 if TYPE_CHECKING:
     from tilebox_celery.runner.task_runner import TaskRunner
 
-app = noun("Start runners, which execute tasks, and list those that are there.")
+app = noun("Start and list runners, which execute tasks.")
 
 Modules = Annotated[
     list[str],
@@ -34,7 +34,7 @@ Slots = Annotated[int, typer.Option("--number", "-n", metavar="N", min=1, max=10
 PoolOption = Annotated[Pool, typer.Option("--pool", help="Processes, threads, or one task at a time in this process.")]
 
 
-@command(app, "start")
+@command(app, "start", short_help="Start a runner.")
 def start_runner(
     modules: Modules,
     cluster: Annotated[
@@ -74,18 +74,19 @@ def list_runners(
     if not runners:
         output.say("No runner is there: start one with 'tilebox-celery runner start -m my.module'.")
         return
-    table = output.table("RUNNER", "CLUSTER", "STATE", "SLOTS", "UP", "TASKS", right=("SLOTS", "UP"), cut="TASKS")
-    for each in runners:
-        busy = sum(slot.state == "busy" for slot in each.slots)
-        table.add_row(
-            output.clean(each.name, 1),
-            output.clean(each.cluster, 1),
+    rows = [
+        (
+            each.name,
+            each.cluster,
             each.state if each.is_alive else "silent",
-            f"{busy}/{len(each.slots)}",
+            f"{sum(slot.state == 'busy' for slot in each.slots)}/{len(each.slots)}",
             output.ago(each.started_at).removesuffix(" ago"),
-            output.clean(", ".join(map(str, each.tasks)), 1),
+            ", ".join(map(str, each.tasks)),
         )
-    output.show(table)
+        for each in runners
+    ]
+    columns = ("RUNNER", "CLUSTER", "STATE", "BUSY", "UP", "TASKS")
+    output.show(output.table(columns, rows, right=("BUSY", "UP"), cut="TASKS"))
 
 
 def run(runner: "TaskRunner", number: int, pool: Pool, *, stop_when_idling: bool = False) -> None:

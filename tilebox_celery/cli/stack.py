@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
 
-    @command(app, "dev")
+    @command(app, "dev", short_help="Run servers and a runner here, until Ctrl-C.")
     def run_dev(
         modules: Annotated[
             list[str] | None,
@@ -48,7 +48,7 @@ def add_to(app: typer.Typer) -> None:
         output.say("No tasks: give their module as -m my.module. Ctrl-C stops.")
         _wait_for_signal()
 
-    @command(app, "down")
+    @command(app, "down", short_help="Stop the embedded servers now.")
     def stop_stack() -> None:
         """Stop the embedded servers now, whoever uses them; jobs go on when they are started again."""
         from tilebox_celery.embedded import down

@@ -14,7 +14,7 @@ PACKAGES = ("celery", "kombu", "redis", "psycopg", "sqlalchemy", "flower", "pixe
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
 
-    @command(app, "version")
+    @command(app, "version", short_help="Print the version.")
     def show_version() -> None:
         """Print the version; with --json also those of Python, Celery and the others."""
         if output.mode.json:

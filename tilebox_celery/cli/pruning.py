@@ -1,0 +1,80 @@
+"""``tilebox-celery db prune``: delete what ended long ago."""
+
+import shutil
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from tilebox_celery.cli import output
+from tilebox_celery.cli.framework import ask, command
+from tilebox_celery.cli.opening import open_checked_ledger
+from tilebox_celery.cli.spans import parse_span
+
+if TYPE_CHECKING:
+    from tilebox_celery.postgres.connection import Connection
+
+_BATCH = 50
+"""Jobs of one transaction: claims wait for none of it for long."""
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+
+    @command(app, "prune", short_help="Delete old completed jobs.")
+    def prune_ledger(
+        before: Annotated[
+            str, typer.Option("--before", metavar="TIME", help="Delete what was completed longer ago than this.")
+        ] = "30d",
+        caches: Annotated[bool, typer.Option("--caches", help="Delete the job caches of these jobs, too.")] = False,
+        cache: Annotated[Path, typer.Option("--cache", metavar="DIR", help="Where the job caches are.")] = Path(
+            "cache"
+        ),
+        yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    ) -> None:
+        """Delete completed jobs with their tasks; failed and canceled ones stay, since they can be retried."""
+        age = parse_span("--before", before)
+        with open_checked_ledger().connect(name="tilebox-celery prune") as connection:
+            limit, count = _find(connection, age)
+            if count:
+                jobs = "1 job" if count == 1 else f"{count:,} jobs"
+                ask(
+                    f"Delete {jobs} completed before {output.moment(limit)}{' and their caches' if caches else ''}", yes
+                )
+            pruned = cleared = 0
+            for job in _prune(connection, limit):
+                pruned += 1
+                cleared += caches and _clear(cache / str(job))
+        if output.mode.json:
+            document = {"before": output.iso(limit), "jobs": pruned}
+            output.show_document(document | ({"caches": cleared} if caches else {}))
+        else:
+            output.show(
+                f"Deleted {pruned:,} {'job' if pruned == 1 else 'jobs'} and {cleared:,} caches."
+                if caches
+                else f"Deleted {pruned:,} {'job' if pruned == 1 else 'jobs'}."
+            )
+
+
+def _find(connection: "Connection", age: timedelta) -> tuple[datetime, int]:
+    row = connection.execute(
+        "select at, (select count(*) from tbx.jobs j where j.finished_at < at) from (select tbx.now() - %s as at) x",
+        (age,),
+    ).fetchone()
+    assert row is not None, "a select without a where gives a row"
+    return row[0], row[1]
+
+
+def _prune(connection: "Connection", before: datetime) -> Iterator[UUID]:
+    while rows := connection.execute("select tbx.prune(%s, %s)", (before, _BATCH)).fetchall():
+        yield from (row[0] for row in rows)
+
+
+def _clear(folder: Path) -> bool:
+    if not folder.is_dir() or folder.is_symlink():
+        return False
+    shutil.rmtree(folder)
+    return True
