@@ -18,9 +18,10 @@ from tilebox_celery.model.text import cut_display
 from tilebox_celery.observability import tracing
 from tilebox_celery.observability.logging import get_logger, log_task_failure
 from tilebox_celery.postgres.connection import Connection
+from tilebox_celery.runner.canvas_roots import RootTasks
 from tilebox_celery.runner.context import TaskContext
-from tilebox_celery.runner.outcome import PLAIN, Computed, Failed
-from tilebox_celery.runner.registry import TaskEntry, TaskRegistry
+from tilebox_celery.runner.outcome import PLAIN, Computed, Failed, RetryAskedError
+from tilebox_celery.runner.registry import CeleryEntry, TaskEntry, TaskRegistry
 from tilebox_celery.settings import Settings
 
 MAX_ERROR = 65536
@@ -36,6 +37,7 @@ class Environment:
     cache: JobCache | None = None
     shared: Any = None
     routes: RouteIds = field(default_factory=RouteIds)
+    canvas_roots: RootTasks = field(default_factory=RootTasks)
 
 
 def execute_task(
@@ -55,6 +57,7 @@ def execute_task(
         is_current: Tells whether the lease is still held, for writes into the job cache.
     """
     context: TaskContext | None = None
+    entry: TaskEntry | None = None
     name = f"route {claimed.route_id}"
     try:
         entry = environment.registry.entry(connection, claimed.route_id)
@@ -63,21 +66,38 @@ def execute_task(
         if faults.crashes is not None:
             faults.crash_if_chosen(name, claimed.attempt)
         if tracing.current() is None:
-            result = run_entry(entry, claimed, context)
+            result = run_entry(environment, connection, entry, claimed, context, job)
         else:
             attributes = {"job.id": str(job.uuid), "task.id": str(context.current_task.id)}
             with tracing.task_span(name, job.trace_parent, claimed.input, attributes):
-                result = run_entry(entry, claimed, context)
+                result = run_entry(environment, connection, entry, claimed, context, job)
         if faults.seam is not None:
             faults.seam("last_user_line")
         return _collect(environment, connection, entry, context, result), context
     except (Exception, SystemExit, asyncio.CancelledError) as error:
         log_task_failure(get_logger(), name, error)
-        return _failed(error, claimed, context, name), context
+        failed = _failed(error, claimed, context, name)
+        if isinstance(error, RetryAskedError):
+            failed.delay_us = error.delay_us
+        elif isinstance(entry, CeleryEntry):
+            failed.is_final = True  # Celery retries only what asks for it
+        return failed, context
 
 
-def run_entry(entry: TaskEntry, claimed: ClaimedTask, context: TaskContext) -> bytes | None:
-    """Call ``execute``; an ``async def execute`` gets an event loop of its own."""
+def run_entry(
+    environment: Environment,
+    connection: Connection,
+    entry: TaskEntry,
+    claimed: ClaimedTask,
+    context: TaskContext,
+    job: JobRef,
+) -> bytes | None:
+    """Call ``execute``; an ``async def execute`` gets an event loop of its own. Celery tasks have a result."""
+    if isinstance(entry, CeleryEntry):
+        from tilebox_celery.runner.canvas_execution import run_celery_task
+
+        limit = environment.settings.max_result_bytes
+        return run_celery_task(entry, connection, environment.canvas_roots, claimed, job, limit)
     task = deserialize(entry.cls, claimed.input, entry.identifier)
     result = task.execute(context)
     if result is not None and inspect.iscoroutine(result):

@@ -33,3 +33,11 @@ class Failed:
 
 PLAIN = Computed()
 """The outcome of a task that left nothing to store but that it is computed."""
+
+
+class RetryAskedError(Exception):
+    """A Celery task asked to be run again: this attempt fails, the next one comes after a delay."""
+
+    def __init__(self, message: str, delay_us: int) -> None:
+        super().__init__(message)
+        self.delay_us = delay_us

@@ -1,11 +1,13 @@
 """Find the class that runs a task: what a runner registered, by identifier and by route."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from tilebox_celery.errors import TaskNotRegistered
 from tilebox_celery.model.identifiers import TaskIdentifier
 from tilebox_celery.model.task import Task, check_registrable, task_identifier
 from tilebox_celery.postgres.connection import Connection
+from tilebox_celery.runner.celery_task import adopt, celery_identifier, is_celery_task
 
 
 class TaskEntry:
@@ -19,18 +21,32 @@ class TaskEntry:
         self.default_display = self.identifier.name
 
 
+class CeleryEntry(TaskEntry):
+    """A registered plain Celery task, for canvas jobs."""
+
+    __slots__ = ("task", "trace")
+
+    def __init__(self, task: Any) -> None:
+        self.task = adopt(task)
+        self.cls = type(self.task)
+        self.identifier = celery_identifier(self.task)
+        self.default_display = self.identifier.name
+        self.trace: Callable[..., Any] | None = None
+        """Runs the task as a Celery worker does, with hooks and signals; made on first use."""
+
+
 class TaskRegistry:
     """The task classes of one runner.
 
     Args:
-        tasks: Classes to register.
+        tasks: Classes, or plain Celery tasks, to register.
 
     Raises:
         TypeError: Something is no task class.
         ValueError: A class has no execute method, or an identifier is registered twice.
     """
 
-    def __init__(self, tasks: Iterable[type[Task]] = ()) -> None:
+    def __init__(self, tasks: Iterable[Any] = ()) -> None:
         self._entries: dict[tuple[str, int], TaskEntry] = {}
         self._routes: dict[int, TaskEntry] = {}
         for task in tasks:
@@ -54,15 +70,15 @@ class TaskRegistry:
         """The registered classes."""
         return [entry.cls for entry in self._entries.values()]
 
-    def register(self, task: type[Task]) -> None:
-        """Add a class."""
-        entry = TaskEntry(check_registrable(task))
+    def register(self, task: Any) -> None:
+        """Add a class, or a plain Celery task."""
+        entry = CeleryEntry(task) if is_celery_task(task) else TaskEntry(check_registrable(task))
         name, major = entry.identifier.name, entry.identifier.major
         known = self._entries.get((name, major))
-        if known is not None and known.cls is not task:
+        if known is not None and known.cls is not entry.cls:
             raise ValueError(
                 f"Two tasks are registered as {name!r} with the same major version: {known.cls.__name__} "
-                f"({known.identifier.version}) and {task.__name__} ({entry.identifier.version}). "
+                f"({known.identifier.version}) and {entry.cls.__name__} ({entry.identifier.version}). "
                 "A runner can hold one of them."
             )
         self._entries[name, major] = entry
