@@ -47,7 +47,7 @@ def run_demo(*, kill: bool = False, json: bool = False, out: Path | None = None,
     try:
         return _run(console, settings, folder, kill=kill, json=json, pace=pace)
     except KeyboardInterrupt:
-        console.print("Stopped; the job is canceled.")
+        console.print("Stopped.")
         return 130
 
 

@@ -1,9 +1,10 @@
 """One run of the demo: two workers, one job, at will a kill in the middle of it, and what came of it."""
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
@@ -12,12 +13,11 @@ from tilebox_celery.caches import JobCache, LocalFileSystemCache
 from tilebox_celery.client.client import Client
 from tilebox_celery.demo.expected import expected_files
 from tilebox_celery.demo.preview import Preview
-from tilebox_celery.demo.results import FILES
 from tilebox_celery.demo.screen import Screen
 from tilebox_celery.demo.snapshot import Snapshot, kind, take_snapshot
 from tilebox_celery.demo.workers import Worker
 from tilebox_celery.demo.workflow import FlakyTile, ProcessScene
-from tilebox_celery.errors import NotFoundError, TileboxCeleryError
+from tilebox_celery.errors import ArgumentError, TileboxCeleryError
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.model.job import Attempt, Job
 from tilebox_celery.model.states import JobState, TaskState
@@ -63,7 +63,6 @@ class Run:
         self._folder = folder
         self._pace = pace
         self._is_to_kill = kill
-        self._cluster = cluster_of(client)
         self._cache = folder / "cache"
         self.workers: list[Worker] = []
         self._told: set[tuple[UUID, int]] = set()
@@ -75,24 +74,24 @@ class Run:
             TileboxCeleryError: It could not come to an end.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        with self._draining():
+        with self._own_cluster() as cluster, self._draining():
             for _ in range(WORKERS):
-                self._start_worker()
+                self._start_worker(cluster)
             self._screen.tell(f"{WORKERS} workers start, each a process with one slot")
             for worker in self.workers:
                 worker.await_ready()
             self._screen.tell(f"{WORKERS} workers are ready")
             begin = time.monotonic()
-            job = self._client.jobs().submit("demo: Landsat scene", ProcessScene(self._pace), self._cluster)
+            job = self._client.jobs().submit("demo: Landsat scene", ProcessScene(self._pace), cluster)
             with self._canceled_on_error(job):
-                snapshot = self._watch(job)
+                snapshot = self._watch(job, cluster)
             outcome = Outcome(job, snapshot, self._folder, time.monotonic() - begin)
-            self._fetch_files(self._job_cache(job))
-        self._check(outcome)
+            wrong = self._fetch_files(self._job_cache(job))
+        self._check(outcome, wrong)
         shutil.rmtree(self._cache / str(job.id), ignore_errors=True)
         return outcome
 
-    def _watch(self, job: Job) -> Snapshot:
+    def _watch(self, job: Job, cluster: Cluster) -> Snapshot:
         preview = Preview(self._job_cache(job))
         before: set[UUID] = set()
         while True:
@@ -105,13 +104,13 @@ class Run:
             if self._is_to_kill:
                 # A task that we see running for the first time has only begun, and will not end before the signal
                 # arrives.
-                self._kill_worker_of(snapshot, running - before)
+                self._kill_worker_of(snapshot, running - before, cluster)
             elif all(worker.exit_code is not None for worker in self.workers):
                 raise TileboxCeleryError(f"All workers ended before the job did: see {self.workers[-1].log}.")
             before = running
             time.sleep(_LOOK_SECONDS)
 
-    def _kill_worker_of(self, snapshot: Snapshot, begun: set[UUID]) -> None:
+    def _kill_worker_of(self, snapshot: Snapshot, begun: set[UUID], cluster: Cluster) -> None:
         victims = [task for task in snapshot.tasks if kind(task) == VICTIM]
         if sum(task.state is TaskState.COMPUTED for task in victims) < KILL_AFTER:
             return
@@ -121,7 +120,7 @@ class Run:
                     worker.kill()
                     self._is_to_kill = False
                     self._screen.tell(f"kill -9 {worker.pid}: worker {worker.number}, amid a {VICTIM}", "bold red")
-                    self._screen.tell(f"worker {self._start_worker().number} starts in its place")
+                    self._screen.tell(f"worker {self._start_worker(cluster).number} starts in its place")
                     return
 
     def _tell_attempts(self, snapshot: Snapshot) -> None:
@@ -133,7 +132,7 @@ class Run:
                 self._told.add((task.id, attempt.number))
                 self._screen.tell(f"{kind(task)} runs again: {_reason(attempt)}", "magenta")
 
-    def _check(self, outcome: Outcome) -> None:
+    def _check(self, outcome: Outcome, wrong: list[str]) -> None:
         snapshot, problems = outcome.snapshot, outcome.problems
         if snapshot.state is not JobState.COMPLETED:
             problems.append(f"The job is {snapshot.state}, not COMPLETED.")
@@ -145,7 +144,6 @@ class Run:
         killed = [worker for worker in self.workers if worker.is_killed]
         if len(snapshot.repeated) != len(killed):
             problems.append(f"{len(killed)} workers were killed, but {len(snapshot.repeated)} tasks ran again for it.")
-        wrong = differing(self._folder)
         outcome.is_identical = not wrong
         problems += [f"{name} is not what one process computes without workers." for name in wrong]
         if self._is_to_kill:
@@ -154,20 +152,43 @@ class Run:
             if not worker.is_killed and worker.exit_code != 0:
                 problems.append(f"Worker {worker.number} ended with exit code {worker.exit_code}: see {worker.log}.")
 
-    def _start_worker(self) -> Worker:
+    def _start_worker(self, cluster: Cluster) -> Worker:
         number = len(self.workers) + 1
-        worker = Worker(number, self._cluster.slug, self._cache, self._folder / f"worker-{number}.log")
+        worker = Worker(number, cluster.slug, self._cache, self._folder / f"worker-{number}.log")
         self.workers.append(worker)
         return worker
 
     def _job_cache(self, job: Job) -> JobCache:
         return LocalFileSystemCache(self._cache).group(str(job.id))
 
-    def _fetch_files(self, cache: JobCache) -> None:
-        for name in FILES:
-            (self._folder / name).unlink(missing_ok=True)  # of an earlier run
-            if f"files/{name}" in cache:
-                (self._folder / name).write_bytes(cache[f"files/{name}"])
+    def _fetch_files(self, cache: JobCache) -> list[str]:
+        """Copy the files to where people look, and return the names of those that are missing or wrong."""
+        wrong = []
+        for name, expected in expected_files().items():
+            path = self._folder / name
+            try:
+                found = cache[f"files/{name}"]
+            except KeyError:
+                path.unlink(missing_ok=True)  # of an earlier run
+                wrong.append(name)
+                continue
+            fresh = path.with_name(f".{name}.{os.getpid()}")
+            fresh.write_bytes(found)
+            fresh.replace(path)
+            if found != expected:
+                wrong.append(name)
+        return wrong
+
+    @contextmanager
+    def _own_cluster(self) -> Iterator[Cluster]:
+        """Keep workers of other runs, and what an interrupted run left queued, away from this one."""
+        clusters = self._client.clusters()
+        cluster = clusters.create("demo", "One run of the demo")
+        try:
+            yield cluster
+        finally:
+            with suppress(ArgumentError):  # something of a failed job is left there
+                clusters.delete(cluster)
 
     @contextmanager
     def _draining(self) -> Iterator[None]:
@@ -186,6 +207,7 @@ class Run:
             yield
         except BaseException:
             self._client.jobs().cancel(job)
+            self._screen.tell("the job is canceled")
             raise
 
 
@@ -194,20 +216,3 @@ def _reason(attempt: Attempt) -> str:
     last = (attempt.error or str(attempt.outcome)).strip().splitlines()[-1]
     error, colon, message = last.partition(": ")
     return error.rpartition(".")[2] + colon + message
-
-
-def cluster_of(client: Client) -> Cluster:
-    """Return the default cluster; make one in a ledger that has none."""
-    try:
-        return client.clusters().default()
-    except NotFoundError:
-        return client.clusters().create("demo", "Made by the demo")
-
-
-def differing(folder: Path) -> list[str]:
-    """Return the names of the files that are missing, or not what one process computes without workers."""
-    return [
-        name
-        for name, expected in expected_files().items()
-        if not (folder / name).exists() or (folder / name).read_bytes() != expected
-    ]

@@ -42,7 +42,7 @@ FLAKY_TILE = (4, 5)
 
 
 class FlakyTile(RuntimeError):
-    """The first attempt of this tile fails on purpose."""
+    """Raised on purpose by the first attempt of one tile."""
 
 
 class DemoTask(Task):
@@ -145,7 +145,7 @@ class ClassifyTile(DemoTask):
         context.current_task.display = f"Tile {self.strip}/{self.column}"
         time.sleep(self.pace)
         if (self.strip, self.column) == FLAKY_TILE and context.current_task.retry_count == 0:
-            raise FlakyTile(FlakyTile.__doc__)
+            raise FlakyTile("fails once, on purpose")
         strip = load(context.job_cache, f"mosaic/{self.strip}")
         pixels = strip[:, :, scene_grid().tile_columns(self.column)]
         classes = colours.classify(pixels)
