@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, exists, or_, select
+from sqlalchemy import Connection, Select, and_, literal, select, true
 
 from tilebox_celery.ledger.literals import clean_text
-from tilebox_celery.ledger.tables import clusters, routes, runners, slots, tasks
+from tilebox_celery.ledger.tables import GONE, READY, RUNNING, clusters, routes, runners, slots, tasks
 from tilebox_celery.model.cluster import Cluster
 
 
@@ -22,21 +22,31 @@ def find_cluster(connection: Connection, slug: str) -> Cluster | None:
 
 def clusters_statement() -> Select[Any]:
     """Select clusters; one with a task that is ready or runs cannot be deleted."""
-    ready = exists().where(
-        and_(routes.c.cluster_id == clusters.c.id, tasks.c.route_id == routes.c.id, tasks.c.phase == "r")
+    # Lateral selects with a limit fix the order: from the cluster down, and no further than the first task.
+    one = literal(1)
+    ready_task = select(one).where(tasks.c.route_id == routes.c.id, tasks.c.phase == READY).limit(1).lateral()
+    ready = (
+        select(one)
+        .select_from(routes.join(ready_task, true()))
+        .where(routes.c.cluster_id == clusters.c.id)
+        .limit(1)
+        .scalar_subquery()
     )
-    running = exists().where(
-        and_(
-            runners.c.cluster_id == clusters.c.id,
-            runners.c.state != "gone",
-            slots.c.runner_id == runners.c.id,
-            slots.c.state != "gone",
-            tasks.c.slot_id == slots.c.id,
-            tasks.c.state == "RUNNING",
-        )
+    running_task = select(one).where(tasks.c.slot_id == slots.c.id, tasks.c.state == RUNNING).limit(1).lateral()
+    running = (
+        select(one)
+        .select_from(runners.join(slots, slots.c.runner_id == runners.c.id).join(running_task, true()))
+        .where(runners.c.cluster_id == clusters.c.id, runners.c.state != GONE, slots.c.state != GONE)
+        .limit(1)
+        .scalar_subquery()
     )
     return (
-        select(clusters.c.slug, clusters.c.display_name, clusters.c.description, ~or_(ready, running))
+        select(
+            clusters.c.slug,
+            clusters.c.display_name,
+            clusters.c.description,
+            and_(ready.is_(None), running.is_(None)),
+        )
         .where(clusters.c.deleted_at.is_(None))
         .order_by(clusters.c.id)
     )

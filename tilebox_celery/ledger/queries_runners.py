@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select
 
 from tilebox_celery.ledger.queries_tasks import is_one_of
-from tilebox_celery.ledger.tables import clusters, runner_tasks, runners, slots
+from tilebox_celery.ledger.tables import GONE, clusters, runner_tasks, runners, slots
 from tilebox_celery.model.identifiers import TaskIdentifier
 
 
@@ -66,7 +66,7 @@ def list_runners(connection: Connection, cluster: str | None = None) -> list[Run
         connection: From `Reading`.
         cluster: Only those of one cluster.
     """
-    rows = connection.execute(runners_statement(cluster)).fetchall()
+    rows = sorted(connection.execute(runners_statement(cluster)), key=lambda row: int(row.id))
     keys = [row.id for row in rows]
     registered: dict[int, list[TaskIdentifier]] = defaultdict(list)
     task = runner_tasks.c
@@ -118,12 +118,10 @@ def list_deployments(connection: Connection) -> dict[str, Deployment]:
 
 
 def runners_statement(cluster: str | None) -> Select[Any]:
-    """Select runners that have not left."""
+    """Select runners that have not left, in no order: one would lead the planner past all that ever were."""
     wanted = ("id", "name", "host", "pid", "state", "wake_by", "code_version", "started_at", "seen_at")
-    statement = (
-        select(*(runners.c[name] for name in wanted), clusters.c.slug)
-        .where(clusters.c.id == runners.c.cluster_id, runners.c.state != "gone")
-        .order_by(runners.c.id)
+    statement = select(*(runners.c[name] for name in wanted), clusters.c.slug).where(
+        clusters.c.id == runners.c.cluster_id, runners.c.state != GONE
     )
     return statement if cluster is None else statement.where(clusters.c.slug == cluster)
 
@@ -136,6 +134,6 @@ def slots_statement(runner_keys: Sequence[int]) -> Select[Any]:
             slot.runner_id, slot.no, slot.pid, slot.state, slot.lease_until,
             (slot.lease_until > func.tbx.now()).label("is_alive"),
         )
-        .where(is_one_of(slot.runner_id, runner_keys), slot.state != "gone")
+        .where(is_one_of(slot.runner_id, runner_keys), slot.state != GONE)
         .order_by(slot.runner_id, slot.no)
     )  # fmt: skip

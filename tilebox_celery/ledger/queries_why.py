@@ -9,7 +9,17 @@ from sqlalchemy import Connection, Integer, Row, Select, and_, any_, case, exist
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tilebox_celery.ledger.queries_tasks import PAGE, Route, edges_statement, is_one_of, learn_routes
-from tilebox_celery.ledger.tables import job_limits, jobs, routes, runner_tasks, runners, slots, task_groups, tasks
+from tilebox_celery.ledger.tables import (
+    GONE,
+    job_limits,
+    jobs,
+    routes,
+    runner_tasks,
+    runners,
+    slots,
+    task_groups,
+    tasks,
+)
 from tilebox_celery.model.job import Why
 from tilebox_celery.model.task_ids import public_task_id
 
@@ -133,9 +143,11 @@ def open_groups_statement(job_key: int, groups: set[int]) -> Select[Any]:
 def able_statement(wanted: Sequence[int]) -> Select[Any]:
     """Select for each route whether a live runner takes it, and the newest minor version that its cluster has."""
     has_slot = exists().where(
-        and_(slots.c.runner_id == runners.c.id, slots.c.state != "gone", slots.c.lease_until > func.tbx.now())
+        and_(slots.c.runner_id == runners.c.id, slots.c.state != GONE, slots.c.lease_until > func.tbx.now())
     )
-    is_live = and_(runners.c.cluster_id == routes.c.cluster_id, runners.c.state == "live", has_slot)
+    is_live = and_(
+        runners.c.cluster_id == routes.c.cluster_id, runners.c.state != GONE, runners.c.state == "live", has_slot
+    )
     newest = (
         select(func.max(runner_tasks.c.minor))
         .select_from(runners.join(runner_tasks, runner_tasks.c.runner_id == runners.c.id))

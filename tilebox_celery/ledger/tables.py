@@ -12,6 +12,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    literal_column,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, ENUM, JSONB
 from sqlalchemy.types import UserDefinedType
@@ -31,6 +32,11 @@ class Char(UserDefinedType[str]):
 
 TIME = DateTime(timezone=True)
 TASK_STATE = ENUM(*TaskState, name="task_state", schema="tbx", create_type=False)
+
+# Written into the statements and not passed to them: only so the planner sees that a partial index fits.
+GONE = literal_column("'gone'", Text)
+READY = literal_column("'r'", Char)
+RUNNING = literal_column("'RUNNING'", TASK_STATE)
 
 metadata = MetaData(schema="tbx")
 
