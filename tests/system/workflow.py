@@ -1,0 +1,130 @@
+"""Tasks that leave a line for each thing they do, and a worker that runs them: ``python workflow.py --pool prefork``."""
+
+import argparse
+import os
+import signal
+import time
+from pathlib import Path
+from typing import ClassVar
+
+from tilebox_celery.workflows import Client, ExecutionContext, Task
+
+
+def leave(line: str) -> None:
+    """Append a line in one write, which no other process can split."""
+    fd = os.open(os.environ["EFFECTS"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(fd, f"{line}\n".encode())
+    os.close(fd)
+
+
+class Step(Task):
+    """Starts, takes its time, ends."""
+
+    name: str
+    seconds: float = 0.0
+
+    def execute(self, context: ExecutionContext) -> None:
+        leave(f"start {self.name} {os.getpid()}")
+        if self.seconds:
+            time.sleep(self.seconds)
+        leave(f"end {self.name} {os.getpid()}")
+
+
+class Fan(Task):
+    """Several steps, and one that waits for all of them."""
+
+    count: int
+    seconds: float = 0.0
+    prefix: str = ""
+    max_subtasks: ClassVar[int | None] = None
+
+    def execute(self, context: ExecutionContext) -> None:
+        steps = context.submit_subtasks([Step(f"{self.prefix}{i}", self.seconds) for i in range(self.count)])
+        context.submit_subtask(Step(f"{self.prefix}join"), depends_on=steps)
+
+
+class Row(Task):
+    """Steps one after the other."""
+
+    count: int
+    seconds: float = 0.0
+
+    def execute(self, context: ExecutionContext) -> None:
+        before = None
+        for i in range(self.count):
+            before = context.submit_subtask(Step(str(i), self.seconds), depends_on=before)
+
+
+class Poison(Task):
+    """Kills its process whenever it runs."""
+
+    def execute(self, context: ExecutionContext) -> None:
+        leave("poison")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class PoisonedBatch(Task):
+    """One poison among many good tasks."""
+
+    count: int
+
+    def execute(self, context: ExecutionContext) -> None:
+        for i in range(self.count):
+            context.submit_subtask(Poison() if i == self.count // 2 else Step(str(i)))
+
+
+class HoldTheGil(Task):
+    """Computes in C without ever letting another thread run."""
+
+    seconds: float
+
+    def execute(self, context: ExecutionContext) -> None:
+        leave("start gil")
+        begun = time.monotonic()
+        while time.monotonic() - begun < self.seconds:
+            sum(range(60_000_000))
+        leave("end gil")
+
+
+class Elsewhere(Task):
+    """Submits a step to another cluster."""
+
+    cluster: str
+
+    def execute(self, context: ExecutionContext) -> None:
+        there = context.submit_subtask(Step("there"), cluster=self.cluster)
+        context.submit_subtask(Step("here"), depends_on=there)
+
+
+class Versioned(Task):
+    """A task whose version the environment chooses, as a roll-out would."""
+
+    name: str
+
+    @staticmethod
+    def identifier() -> tuple[str, str]:
+        return "system.Versioned", os.environ.get("STEP_VERSION", "v1.3")
+
+    def execute(self, context: ExecutionContext) -> None:
+        leave(f"end {self.name} {self.identifier()[1]}")
+        time.sleep(0.05)
+
+
+TASKS: list[type[Task]] = [Step, Fan, Row, Poison, PoisonedBatch, HoldTheGil, Elsewhere, Versioned]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--pool", default="prefork")
+    parser.add_argument("--concurrency", type=int, default=2)
+    parser.add_argument("--cluster")
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    tasks = [task for task in TASKS if not options.only or task.__name__ in options.only.split(",")]
+    runner = Client().runner(options.cluster, tasks=tasks)
+    Path(os.environ["EFFECTS"] + ".ready").touch()
+    runner.run_forever(pool=options.pool, concurrency=options.concurrency)
+
+
+if __name__ == "__main__":
+    main()
