@@ -3,6 +3,7 @@
 import base64
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -226,6 +227,28 @@ def test_missing_fields_take_their_defaults() -> None:
 def test_object_for_one_field() -> None:
     """A one-field class also loads an object that names its field, as prototypes are written."""
     assert deserialize(Text, b'{"text": "Hello"}') == Text("Hello")
+
+
+@pytest.mark.parametrize("hint", [int | str, datetime | int])
+def test_object_for_a_union(hint: Any) -> None:
+    """What cannot be an object is told from one also if the field may have several types."""
+    one: Any = type("One", (Task,), {"__annotations__": {"value": hint}})
+    grown: Any = type("Grown", (Task,), {"__annotations__": {"value": hint, "other": int}, "other": 0})
+
+    assert deserialize(one, b'{"value": 3}') == one(3)
+    assert deserialize(one, b"3") == one(3)
+    assert deserialize(grown, b"3") == grown(3)
+    with pytest.raises(InputError, match="no field 'scale'"):
+        deserialize(grown, b'{"scale": 3}')
+
+
+def test_object_for_a_union_with_an_object() -> None:
+    """A value that may be an object is taken for the bare value."""
+    one: Any = type("One", (Task,), {"__annotations__": {"value": Box | datetime}})
+    anything: Any = type("One", (Task,), {"__annotations__": {"value": Any | int}})
+
+    assert deserialize(one, b'{"width": 3}') == one(Box(3))
+    assert deserialize(anything, b'{"value": 3}') == anything({"value": 3})
 
 
 @pytest.mark.parametrize("cls", [Empty, Text, Pair, Grown, GrownObject, GrownBox, Defaults])

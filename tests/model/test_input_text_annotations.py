@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
@@ -59,6 +60,23 @@ def test_local_names() -> None:
     task = Finer(Branch([Leaf(datetime(2024, 2, 22))]), Leaf(datetime(2024, 2, 23)))
 
     assert deserialize(Finer, serialize(task)) == task
+
+
+def test_local_names_of_abstract_classes() -> None:
+    """The same holds for a task class with a metaclass of its own, such as an abstract one."""
+
+    @dataclass
+    class Leaf:
+        at: datetime
+
+    class Base(Task, ABC):
+        leaf: Leaf
+
+    class Concrete(Base): ...
+
+    task = Concrete(Leaf(datetime(2024, 2, 22)))
+
+    assert deserialize(Concrete, serialize(task)) == task
 
 
 def test_names_that_cannot_be_found() -> None:

@@ -228,6 +228,7 @@ def test_values_stored_as_text(case: tuple[type, Any]) -> None:
     [
         (datetime, NOW, b'"2024-02-22T09:33:07.146123+00:00"'),
         (timedelta, timedelta(minutes=-90), b'"-P0DT5400S"'),
+        (timedelta, timedelta(0), b'"P0DT0S"'),
         (uuid.UUID, SCENE, b'"018dd029-58ca-7000-8000-000000000005"'),
         (Path, Path("/data/a b"), b'"/data/a b"'),
         (bytes, b"\xff\x00", b'"/wA="'),
@@ -339,6 +340,13 @@ def test_types_without_a_form(hint: Any) -> None:
 
     with pytest.raises(InputError, match=r"Task OneField: field 'value': (Opaque|complex) has no JSON form"):
         serialize(one())
+
+
+def test_bound_type_variable() -> None:
+    """A type variable with a bound is read as its bound."""
+    bound = TypeVar("bound", bound=datetime)
+
+    assert roundtrip(list[bound], [NOW]) == [NOW]  # type: ignore[valid-type] # built at run time
 
 
 def test_registered_codec() -> None:

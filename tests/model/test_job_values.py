@@ -101,7 +101,13 @@ def test_cluster_print() -> None:
 @pytest.mark.clause("1.7-1")
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("Production", "production"), ("testing", "testing"), ("Near  Real_Time!", "near-real-time"), ("日本", "cluster")],
+    [
+        ("Production", "production"),
+        ("testing", "testing"),
+        ("Near  Real_Time!", "near-real-time"),
+        ("日本", "cluster"),
+        ("x" * 128, "x" * 128),
+    ],
 )
 def test_cluster_slugs(name: str, words: str) -> None:
     """A slug is the name in lower case, a dash, and 14 letters and digits that differ each time."""

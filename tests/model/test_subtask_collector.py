@@ -199,6 +199,13 @@ def test_wrong_limit(wrong: Any) -> None:
         collector.submit_subtasks([], limit=wrong)
 
 
+def test_largest_numbers() -> None:
+    """The largest numbers that the ledger can hold are taken."""
+    future = SubtaskCollector().submit_subtask(Leaf(), max_retries=2**31 - 1, limit=("a" * 256, 2**31 - 1))
+
+    assert (future.max_retries, future.limit) == (2**31 - 1, ("a" * 256, 2**31 - 1))
+
+
 def test_limit_as_list() -> None:
     """A limit that was read from JSON is a list, which is the same."""
     assert SubtaskCollector().submit_subtask(Leaf(), limit=["a", 1]).limit == ("a", 1)  # type: ignore[arg-type] # JSON

@@ -184,5 +184,5 @@ def _local_types(cls: type, frame: FrameType | None) -> dict[str, Any]:
         if frame.f_locals is not frame.f_globals:
             found |= {name: frame.f_locals[name] for name in names & frame.f_locals.keys()}
             names -= found.keys()
-        frame = frame.f_back if frame.f_code.co_filename == __file__ or frame.f_globals["__name__"] == "abc" else None
+        frame = frame.f_back if frame.f_globals.get("__name__") == "abc" else None  # ABCMeta stands between
     return found
