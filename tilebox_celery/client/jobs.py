@@ -1,23 +1,26 @@
 """Submit jobs, wait for them, look at them, cancel and retry them."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
+from tilebox_celery.client.canvas import canvas_roots, job_canvas, job_result
 from tilebox_celery.client.filters import JobStates, Names, TaskStates, job_filter
 from tilebox_celery.client.roots import Clusters, root_batch
 from tilebox_celery.errors import ArgumentError, TileboxCeleryError
 from tilebox_celery.model.ids import HasId, parse_id
 from tilebox_celery.model.job import Job, TaskView, Why
 from tilebox_celery.model.states import JobState
+from tilebox_celery.model.submission import HasSlug
 from tilebox_celery.model.task import Task
 from tilebox_celery.model.task_ids import new_job_id
 
 if TYPE_CHECKING:
     from tilebox_celery.client.transport import Transport
+    from tilebox_celery.model.submission import TaskBatch
 
 JobLike = str | UUID | HasId
 """A job, or its id as UUID or text."""
@@ -63,21 +66,52 @@ class JobClient:
         Example:
             job = client.jobs().submit("my-job", MyTask("input"), cluster="dev-cluster")
         """
-        from tilebox_celery.ledger.control import Submission
-        from tilebox_celery.observability.tracing import start_job_span
-
         _check_name(job_name)
         roots = root_batch(root_task_or_tasks, cluster, max_retries, limit, self._transport.max_input_bytes)
-        submission = Submission(new_job_id(), job_name, start_job_span(job_name), roots)
-        self._transport.submit(submission)
-        return Job(
-            id=submission.id,
-            name=job_name,
-            trace_parent=submission.trace_parent,
-            state=JobState.SUBMITTED,
-            submitted_at=datetime.fromtimestamp((submission.id.int >> 80) / 1000, UTC),
-            _client=self,
-        )
+        return self._submit(job_name, roots)
+
+    def submit_canvas(self, job_name: str, signature: Any, cluster: str | HasSlug | None = None) -> Job:
+        """Submit a Celery canvas as a job, which runners that registered its plain Celery tasks execute.
+
+        Args:
+            job_name: A name for people; it need not be unique.
+            signature: A chain, group, chord, chunks, map, starmap or single Signature, or the dict of its JSON.
+            cluster: Where it runs; by default the default cluster.
+
+        Returns:
+            The job, which is stored when this returns; `result` gives what it returned.
+
+        Raises:
+            CanvasError: It cannot be a job; the message names the place, such as ``chain[2].group[0]``.
+            NotFoundError: The cluster does not exist, or none is named and there is no default one.
+
+        Example:
+            job = client.jobs().submit_canvas("sums", chord([add.s(2, 2), add.s(4, 4)], total.s()))
+        """
+        _check_name(job_name)
+        return self._submit(job_name, *canvas_roots(self._transport, signature, cluster))
+
+    def canvas(self, job: JobLike, app: Any = None) -> Any:
+        """Return a job as a Celery Signature: a canvas as it was submitted, any other job as the graph it has become.
+
+        Args:
+            job: The job or its id.
+            app: The Celery app that knows its tasks; by default the one of this process.
+
+        Raises:
+            NotFoundError: There is no such job.
+            CanvasError: Canvas cannot state its graph; the message names the dependency.
+        """
+        return job_canvas(self._transport, parse_id(job), app)
+
+    def result(self, job: JobLike) -> Any:
+        """Return the result of a completed canvas: that of its last task, a list for a group.
+
+        Raises:
+            NotFoundError: There is no such job.
+            ArgumentError: The job was no canvas, or has not completed.
+        """
+        return job_result(self._transport, parse_id(job))
 
     def find(self, job: JobLike) -> Job:
         """Return a job as it is now.
@@ -254,6 +288,21 @@ class JobClient:
             TileboxCeleryError: Always.
         """
         self.visualize(job, direction, layout, sketchy)
+
+    def _submit(self, name: str, roots: "TaskBatch", canvas: Mapping[str, Any] | None = None) -> Job:
+        from tilebox_celery.ledger.control import Submission
+        from tilebox_celery.observability.tracing import start_job_span
+
+        submission = Submission(new_job_id(), name, start_job_span(name), roots, canvas)
+        self._transport.submit(submission)
+        return Job(
+            id=submission.id,
+            name=name,
+            trace_parent=submission.trace_parent,
+            state=JobState.SUBMITTED,
+            submitted_at=datetime.fromtimestamp((submission.id.int >> 80) / 1000, UTC),
+            _client=self,
+        )
 
     def _span(self, action: str, job: JobLike, job_id: UUID) -> AbstractContextManager[object]:
         from tilebox_celery.observability import tracing

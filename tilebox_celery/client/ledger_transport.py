@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tilebox_celery.ledger.calls import WakeUp
     from tilebox_celery.ledger.control import Submission
     from tilebox_celery.ledger.open import Ledger
+    from tilebox_celery.ledger.queries_canvas import JobGraph
     from tilebox_celery.ledger.queries_jobs import JobFilter, JobProgress
     from tilebox_celery.model.cluster import Cluster
     from tilebox_celery.model.job import Job, JobWaiter, TaskView, Why
@@ -109,6 +110,37 @@ class LedgerTransport:
         from tilebox_celery.ledger.queries_why import WhyReader
 
         return self._pages(WhyReader(self._job_key(job_id)).read)
+
+    def job_graph(self, job_id: UUID) -> "JobGraph":
+        """Return the tasks of a job in one snapshot."""
+        from tilebox_celery.ledger.queries_canvas import read_graph
+
+        with self.ledger.reading.connection(snapshot=True) as connection:
+            graph = read_graph(connection, job_id)
+        if graph is None:
+            raise _no_such_job(job_id)
+        return graph
+
+    def job_shape(self, job_id: UUID) -> Mapping[str, Any] | None:
+        """Return the shape of a canvas."""
+        from tilebox_celery.ledger.queries_canvas import read_shape
+
+        with self.ledger.reading.connection() as connection:
+            return read_shape(connection, job_id)
+
+    def job_results(self, job_id: UUID, positions: Iterable[int]) -> dict[int, bytes | None]:
+        """Return results of root tasks in one snapshot."""
+        from tilebox_celery.ledger.queries_canvas import read_results
+
+        with self.ledger.reading.connection(snapshot=True) as connection:
+            return read_results(connection, job_id, positions)
+
+    def registered_names(self, names: Iterable[str]) -> set[str]:
+        """Return names that any runner has registered."""
+        from tilebox_celery.ledger.queries_canvas import registered_names
+
+        with self.ledger.reading.connection() as connection:
+            return registered_names(connection, names)
 
     def _job_key(self, job_id: UUID) -> int:
         from tilebox_celery.ledger.queries_jobs import job_key

@@ -1,11 +1,12 @@
 """What the client's nouns ask of a server; today the ledger itself answers, later a gateway may."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 if TYPE_CHECKING:
     from tilebox_celery.ledger.control import Submission
+    from tilebox_celery.ledger.queries_canvas import JobGraph
     from tilebox_celery.ledger.queries_jobs import JobFilter, JobProgress
     from tilebox_celery.model.cluster import Cluster
     from tilebox_celery.model.job import Job, JobWaiter, TaskView, Why
@@ -45,6 +46,18 @@ class Transport(Protocol):
 
     def why(self, job_id: UUID) -> Iterator["Why"]:
         """Yield a reason for each queued task of a job."""
+
+    def job_graph(self, job_id: UUID) -> "JobGraph":
+        """Return the tasks of a job with their inputs, and what waits for what."""
+
+    def job_shape(self, job_id: UUID) -> "Mapping[str, Any] | None":
+        """Return the shape of a canvas; None for a job that is none."""
+
+    def job_results(self, job_id: UUID, positions: Iterable[int]) -> dict[int, bytes | None]:
+        """Return the JSON results of the root tasks at some positions; None where a task returned null."""
+
+    def registered_names(self, names: Iterable[str]) -> set[str]:
+        """Return those task names that any runner has registered."""
 
     def clusters(self) -> "list[Cluster]":
         """Return all clusters."""

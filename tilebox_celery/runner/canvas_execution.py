@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any
 
 from celery import _state
-from celery.app import trace
+from celery.app import autoretry, trace
 from celery.exceptions import Ignore, Reject, Retry
 from celery.utils.time import maybe_make_aware
 
@@ -25,6 +25,8 @@ from tilebox_celery.runner.outcome import RetryAskedError
 from tilebox_celery.runner.registry import CeleryEntry
 
 RESULTS = b"select task_id, result from tbx.task_results where job_id = %s and task_id = any(%s)"
+REQUEUE_US = 1_000_000
+"""Wait before a task that rejected itself runs again, so that it does not fill a slot with rejections."""
 LONGEST_DELAY = 10 * 365 * 24 * 3600
 
 
@@ -120,15 +122,22 @@ def _trace(entry: CeleryEntry, request: dict[str, Any], args: tuple[Any, ...], k
         return outcome.retval
     error = asked[0] if outcome.info is None else outcome.info.retval
     if isinstance(error, Retry):
-        raise RetryAskedError(str(error), _delay_us(error.when, task.app)) from error.exc
+        raise RetryAskedError(str(error), error.exc, _delay_us(error.when, task.app))
     if isinstance(error, Reject) and error.requeue:
-        raise RetryAskedError(f"Reject(requeue=True): {error.reason}", 1_000_000) from error
+        raise RetryAskedError(f"Reject(requeue=True): {error.reason}", None, REQUEUE_US)
     if isinstance(error, Ignore | Reject):
         raise CanvasError(
             f"Celery task {task.name} raised {type(error).__name__}, but a canvas job has no tasks without an outcome: "
             "return None, or raise what went wrong."
         ) from error
-    raise error
+    raise _without_celery_frames(error)
+
+
+def _without_celery_frames(error: BaseException) -> BaseException:
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None and frame.tb_frame.f_code.co_filename in _CELERY:
+        frame = frame.tb_next
+    return error.with_traceback(frame)
 
 
 def _loop(task: Any, call: Call) -> list[Any]:
@@ -150,6 +159,7 @@ def _delay_us(when: Any, app: Any) -> int:
     return int(min(max(seconds, 0.0), LONGEST_DELAY) * 1e6)
 
 
+_CELERY = {trace.__file__, autoretry.__file__}
 _running = 0
 _blocked_before = False
 _lock = Lock()

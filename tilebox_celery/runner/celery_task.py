@@ -26,10 +26,11 @@ def is_celery_task(task: object) -> bool:
         >>> is_celery_task(print)
         False
     """
-    module = sys.modules.get("celery.app.task")
-    if module is None:
+    if "celery" not in sys.modules:
         return False
-    return isinstance(task, module.Task) or (isinstance(task, type) and issubclass(task, module.Task))
+    from celery import Task  # may not be loaded yet: an app makes its tasks on first use
+
+    return isinstance(task, Task) or (isinstance(task, type) and issubclass(task, Task))
 
 
 def adopt(task: Any) -> Any:

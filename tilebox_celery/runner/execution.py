@@ -5,6 +5,7 @@ import inspect
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tilebox_celery import faults
@@ -74,13 +75,13 @@ def execute_task(
         if faults.seam is not None:
             faults.seam("last_user_line")
         return _collect(environment, connection, entry, context, result), context
+    except RetryAskedError as error:
+        get_logger().info("Task %s will be run again: %s", name, error)
+        return Failed(None, error.report, error.delay_us), context
     except (Exception, SystemExit, asyncio.CancelledError) as error:
         log_task_failure(get_logger(), name, error)
         failed = _failed(error, claimed, context, name)
-        if isinstance(error, RetryAskedError):
-            failed.delay_us = error.delay_us
-        elif isinstance(entry, CeleryEntry):
-            failed.is_final = True  # Celery retries only what asks for it
+        failed.is_final = isinstance(entry, CeleryEntry)  # Celery runs again only what asks for it
         return failed, context
 
 
@@ -140,4 +141,4 @@ def _without_our_frames(error: BaseException) -> BaseException:
     return error.with_traceback(frame)
 
 
-_OURS = {__file__}
+_OURS = {__file__, str(Path(__file__).with_name("canvas_execution.py"))}

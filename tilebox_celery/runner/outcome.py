@@ -1,5 +1,6 @@
 """What one execution produced: a value, Computed or Failed."""
 
+import traceback
 from dataclasses import dataclass
 
 from tilebox_celery.model.submission import TaskBatch
@@ -36,8 +37,17 @@ PLAIN = Computed()
 
 
 class RetryAskedError(Exception):
-    """A Celery task asked to be run again: this attempt fails, the next one comes after a delay."""
+    """A Celery task asked to be run again: this attempt fails, the next one comes after a delay.
 
-    def __init__(self, message: str, delay_us: int) -> None:
+    Args:
+        message: Celery's.
+        cause: The exception that the task was retried for.
+        delay_us: How long to wait.
+    """
+
+    def __init__(self, message: str, cause: BaseException | None, delay_us: int) -> None:
         super().__init__(message)
         self.delay_us = delay_us
+        why = "" if cause is None else "".join(traceback.format_exception(cause))
+        self.report = f"{why[-60_000:]}{message}"
+        """For the journal."""
