@@ -6,7 +6,7 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import psycopg
@@ -29,12 +29,20 @@ class CallSession:
         url: For the texts of errors.
         connect: Opens a connection.
         forget: Called when the ledger may have become another one.
+        pauses: Seconds before each repetition.
     """
 
-    def __init__(self, url: str, connect: Callable[[], Connection], forget: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        url: str,
+        connect: Callable[[], Connection],
+        forget: Callable[[], None] = lambda: None,
+        pauses: Sequence[float] = PAUSES,
+    ) -> None:
         self.url = url
         self._connect = connect
         self._forget = forget
+        self._pauses = pauses
         self._connection: Connection | None = None
         self._lock = threading.RLock()
         _sessions.add(self)
@@ -49,7 +57,7 @@ class CallSession:
         """
         with self._lock:
             was_connected = self._connection is not None
-            for pause in (*PAUSES, None):
+            for pause in (*self._pauses, None):
                 try:
                     return call(self._open())
                 except psycopg.Error as error:

@@ -1,0 +1,108 @@
+"""Runners as the client hands them out, and the Runner that is put together before there is a client."""
+
+import pytest
+
+from tilebox_celery.client.client import Client
+from tilebox_celery.errors import NotFoundError
+from tilebox_celery.model.cluster import Cluster
+from tilebox_celery.model.states import JobState
+from tilebox_celery.workflows import ExecutionContext, Runner, RunnerContext, Task
+from tilebox_celery.workflows.cache import InMemoryCache
+
+
+class Connections(RunnerContext):
+    """Shared by the tasks of a runner."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+
+class Note(Task):
+    text: str
+
+    def execute(self, context: ExecutionContext) -> None:
+        context.runner_context.seen.append(self.text)
+        context.job_cache["notes"] = ",".join(context.runner_context.seen).encode()
+        context.current_task.display = self.text * 1000
+
+
+class Empty(Task):
+    """Has nothing to execute."""
+
+
+@pytest.mark.clause("1.1-8")
+def test_one_client_hands_out_everything_of_one_ledger(client: Client) -> None:
+    """jobs(), clusters() and runner() of one client work on one ledger."""
+    cluster = client.clusters().create("mine")
+    job = client.jobs().submit("job", Note("a"), cluster)
+
+    client.runner(cluster, tasks=[Note], cache=InMemoryCache(), context=Connections).run_all()
+
+    assert client.jobs().find(job).state is JobState.COMPLETED
+
+
+@pytest.mark.clause("2.client-2")
+def test_runner_of_the_default_and_of_an_unknown_cluster(client: Client, cluster: Cluster) -> None:
+    """Without a cluster a runner is that of the default one; an unknown one fails when the runner is made."""
+    client.clusters().create("other")
+
+    runner = client.runner(tasks=[Note])
+
+    assert runner.cluster == cluster.slug
+    with pytest.raises(NotFoundError, match="No such cluster 'nowhere'"):
+        client.runner("nowhere", tasks=[Note])
+
+
+@pytest.mark.clause("2.client-3")
+def test_tasks_share_the_runner_context(client: Client, cluster: Cluster) -> None:
+    """All tasks of a runner see one instance of its context class."""
+    job = client.jobs().submit("job", [Note("a"), Note("b")])
+    cache = InMemoryCache()
+
+    client.runner(tasks=[Note], cache=cache, context=Connections).run_all()
+
+    assert cache.group(str(job.id))["notes"] == b"a,b"
+
+
+@pytest.mark.clause("2.runner-1")
+def test_runner_is_made_before_its_client(client: Client, cluster: Cluster) -> None:
+    """A Runner takes tasks at its making and later, and runs them once it is connected to a client."""
+    runner = Runner(cache=InMemoryCache(), context=Connections)
+    runner.register(Note)
+    job = client.jobs().submit("job", Note("a"))
+
+    connected = runner.connect_to(client, cluster)
+    connected.run_all()
+
+    assert connected.cluster == cluster.slug
+    assert client.jobs().find(job).state is JobState.COMPLETED
+
+
+def test_runner_refuses_what_it_cannot_run() -> None:
+    """A Runner refuses at once two classes with one identifier, a class without execute, and what is no task."""
+
+    class Other(Task):
+        @staticmethod
+        def identifier() -> tuple[str, str]:
+            return "Note", "v0.0"
+
+        def execute(self, context: ExecutionContext) -> None:
+            pass
+
+    with pytest.raises(ValueError, match="Two tasks are registered as 'Note'"):
+        Runner(tasks=[Note, Other])
+    with pytest.raises(ValueError, match="Empty is not executable"):
+        Runner(tasks=[Empty])
+    with pytest.raises(TypeError, match="is not a task"):
+        Runner().register(int)
+
+
+@pytest.mark.clause("1.6-14")
+def test_display_is_cut_and_may_have_lines(client: Client, cluster: Cluster) -> None:
+    """A display that a task sets keeps its line breaks and is stored up to 1024 code points."""
+    job = client.jobs().submit("job", Note("𝄞\n"))
+
+    client.runner(tasks=[Note], cache=InMemoryCache(), context=Connections).run_all()
+
+    (task,) = client.jobs().tasks(job)
+    assert task.display == ("𝄞\n" * 1000)[:1024]
