@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from celery import Celery
 
 from tilebox_celery.dispatch.app import WAKE_TASK, make_app
+from tilebox_celery.runner.registry import CeleryEntry
 from tilebox_celery.runner.worker_steps import QueueStep, RunnerStep
 
 if TYPE_CHECKING:
@@ -24,7 +25,14 @@ def build_app(runner: "TaskRunner") -> Celery:
     app.steps["worker"].add(RunnerStep)
     app.steps["consumer"].add(QueueStep)
 
-    @app.task(name=WAKE_TASK, time_limit=TEN_YEARS, soft_time_limit=TEN_YEARS, send_events=False, ignore_result=True)  # type: ignore[untyped-decorator] # Celery has no types
+    @app.task(
+        name=WAKE_TASK,
+        shared=False,
+        time_limit=TEN_YEARS,
+        soft_time_limit=TEN_YEARS,
+        send_events=False,
+        ignore_result=True,
+    )  # type: ignore[untyped-decorator] # Celery has no types
     def wake(token: int | None = None) -> str:
         return app.tilebox_wake(token) if hasattr(app, "tilebox_wake") else "no runner"
 
@@ -35,9 +43,14 @@ def build_app(runner: "TaskRunner") -> Celery:
 
 def _register(app: Celery, runner: "TaskRunner", entry: Any) -> None:
     """Register a user's identifier: `inspect registered` lists it, and sending it submits a one-task job."""
+    if isinstance(entry, CeleryEntry):
+        app.tasks.pop(entry.identifier.name, None)  # a shared_task comes into every app by itself
 
-    @app.task(name=entry.identifier.name, send_events=False, ignore_result=True)  # type: ignore[untyped-decorator] # Celery has no types
+    @app.task(name=entry.identifier.name, shared=False, send_events=False, ignore_result=True)  # type: ignore[untyped-decorator] # Celery has no types
     def submit(*args: Any, **kwargs: Any) -> None:
-        from tilebox_celery.runner.direct_submit import submit_directly
+        from tilebox_celery.runner.direct_submit import submit_call, submit_directly
 
-        submit_directly(runner, entry.cls, args, kwargs)
+        if isinstance(entry, CeleryEntry):
+            submit_call(runner, entry.task, args, kwargs)
+        else:
+            submit_directly(runner, entry.cls, args, kwargs)
