@@ -50,7 +50,7 @@ class Fleet:
 
     def start(self, *options: str, **variables: str) -> subprocess.Popen[bytes]:
         """Start a worker and wait until the ledger knows its slots."""
-        known = self._live_slots()
+        known = self._newest_slot()
         worker = subprocess.Popen(
             [sys.executable, str(HERE / "workflow.py"), *options],
             env={**self.environment, **variables},
@@ -58,12 +58,12 @@ class Fleet:
             stderr=self.log,
         )
         self.workers.append(worker)
-        until(lambda: self._live_slots() > known or worker.poll() is not None)
+        until(lambda: self._newest_slot() > known or worker.poll() is not None)
         assert worker.poll() is None, (self.folder / "workers.log").read_text()[-3000:]
         return worker
 
-    def _live_slots(self) -> int:
-        return int(self.query("select count(*) from tbx.slots where state <> 'gone'")[0][0])
+    def _newest_slot(self) -> int:
+        return int(self.query("select coalesce(max(id), 0) from tbx.slots")[0][0])
 
     def stop(self) -> None:
         """End all workers."""
