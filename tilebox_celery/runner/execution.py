@@ -15,7 +15,7 @@ from tilebox_celery.ledger.calls import ClaimedTask, JobRef
 from tilebox_celery.ledger.routes import RouteIds
 from tilebox_celery.model.inputs import deserialize
 from tilebox_celery.model.submission import check_subtask_limit, group_tasks
-from tilebox_celery.model.text import cut_display
+from tilebox_celery.model.text import cut_error, failed_display
 from tilebox_celery.observability import tracing
 from tilebox_celery.observability.logging import get_logger, log_task_failure
 from tilebox_celery.postgres.connection import Connection
@@ -24,8 +24,6 @@ from tilebox_celery.runner.context import TaskContext
 from tilebox_celery.runner.outcome import PLAIN, Computed, Failed, RetryAskedError
 from tilebox_celery.runner.registry import CeleryEntry, TaskEntry, TaskRegistry
 from tilebox_celery.settings import Settings
-
-MAX_ERROR = 65536
 
 
 @dataclass(slots=True)
@@ -129,9 +127,7 @@ def _collect(
 def _failed(error: BaseException, claimed: ClaimedTask, context: TaskContext | None, name: str) -> Failed:
     shown = (context.display if context is not None else None) or claimed.display or name
     report = "".join(traceback.format_exception(_without_our_frames(error)))
-    if len(report) > MAX_ERROR:
-        report = report[: MAX_ERROR // 2] + "\n[...]\n" + report[-(MAX_ERROR // 2 - 16) :]
-    return Failed(cut_display(f"{shown}\n{error!r}"), report)
+    return Failed(failed_display(shown, error), cut_error(report))
 
 
 def _without_our_frames(error: BaseException) -> BaseException:

@@ -1,6 +1,7 @@
 """The loop of one slot: claim, run, advance, wake, until nothing is runnable for it."""
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -87,6 +88,10 @@ class SlotLoop:
         finally:
             if self.events is not None:
                 self.events.flush()
+            if "tilebox_celery.observability.export" in sys.modules:  # somebody configured an export
+                from tilebox_celery.observability import export
+
+                export.flush()  # children are ended without their exit handlers
 
     def _run(self, token: int | None, goes_on: Callable[[int], bool] | None) -> str:
         start = self.executed
