@@ -1,23 +1,23 @@
 """Every error that tilebox_celery raises, in one tree.
 
-    TileboxCeleryError
-    ├── AuthenticationError (IOError)         Postgres or the broker refused the login
-    ├── ArgumentError (ValueError)            a value that a caller passed cannot be used
-    │   ├── DependencyError                   a dependency that no task graph can hold
-    │   ├── InputError                        task input that is not JSON, or too large
-    │   ├── CanvasError                       a Celery canvas (or a job) that cannot be translated
-    │   └── CacheKeyError                     a cache key that would leave its group
-    ├── NotFoundError (KeyError)              no such job, task or cluster
-    ├── SubscriptionLimitExceededError (IOError)  kept for scripts that catch it; never raised here
-    ├── InternalServerError (KeyError)        the ledger broke one of its own rules
-    ├── LedgerUnavailable (ConnectionError)   Postgres cannot be reached
-    ├── BrokerUnavailable (ConnectionError)   Redis or RabbitMQ cannot be reached
-    ├── LedgerVersionMismatch (RuntimeError)  ledger older or newer than this code
-    ├── EmbeddedStackError (RuntimeError)     the servers in the data directory cannot be started
-    ├── TooManySubtasks (ValueError)          one execution submitted more subtasks than it may
-    ├── NoCacheError (ValueError)             the job cache was used, and the runner has none
-    ├── TaskNotRegistered (RuntimeError)      the runner has no class for a task it was handed
-    └── LeaseLost (RuntimeError)              this attempt was given to another runner meanwhile
+TileboxCeleryError
+├── AuthenticationError (IOError)         Postgres or the broker refused the login
+├── ArgumentError (ValueError)            a value that a caller passed cannot be used
+│   ├── DependencyError                   a dependency that no task graph can hold
+│   ├── InputError                        task input that is not JSON, or too large
+│   ├── CanvasError                       a Celery canvas (or a job) that cannot be translated
+│   └── CacheKeyError                     a cache key that would leave its group
+├── NotFoundError (KeyError)              no such job, task or cluster
+├── SubscriptionLimitExceededError (IOError)  kept for scripts that catch it; never raised here
+├── InternalServerError (KeyError)        the ledger broke one of its own rules
+├── LedgerUnavailable (ConnectionError)   Postgres cannot be reached
+├── BrokerUnavailable (ConnectionError)   Redis or RabbitMQ cannot be reached
+├── LedgerVersionMismatch (RuntimeError)  ledger older or newer than this code
+├── EmbeddedStackError (RuntimeError)     the servers in the data directory cannot be started
+├── TooManySubtasks (ValueError)          one execution submitted more subtasks than it may
+├── NoCacheError (ValueError)             the job cache was used, and the runner has none
+├── TaskNotRegistered (RuntimeError)      the runner has no class for a task it was handed
+└── LeaseLost (RuntimeError)              this attempt was given to another runner meanwhile
 """
 
 

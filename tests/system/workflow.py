@@ -1,4 +1,4 @@
-"""Tasks that leave a line for each thing they do, and a worker that runs them: ``python workflow.py --pool prefork``."""
+"""Tasks that leave a line for each thing they do, and a worker for them: ``python workflow.py --pool prefork``."""
 
 import argparse
 import os

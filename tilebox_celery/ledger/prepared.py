@@ -53,7 +53,7 @@ class PreparedCall:
         # psycopg's stub leaves out that a parameter may be NULL
         values: Any = [None if value is None else str(value).encode() for value in parameters]
         if seam is None:
-            result = pgconn.exec_prepared(self._name, values, None, pq.Format.BINARY)
+            result: Any = pgconn.exec_prepared(self._name, values, None, pq.Format.BINARY)
         else:
             pgconn.send_query_prepared(self._name, values, None, pq.Format.BINARY)
             while pgconn.flush():

@@ -10,7 +10,9 @@ from tilebox_celery.postgres.connection import Connection
 REPORT = b"select tbx.report_progress(%s::uuid, %s::bigint, %s::bigint, %s::text[], %s::bigint[], %s::bigint[])"
 
 
-def report_progress(connection: Connection, claim_id: str, task: ClaimedTask, bars: Mapping[str, ProgressUpdate]) -> bool:
+def report_progress(
+    connection: Connection, claim_id: str, task: ClaimedTask, bars: Mapping[str, ProgressUpdate]
+) -> bool:
     """Write the progress bars of a task; the last attempt counts.
 
     Returns:

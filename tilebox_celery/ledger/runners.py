@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from tilebox_celery.errors import LeaseLost, NotFoundError
+from tilebox_celery.errors import LeaseLost
 from tilebox_celery.ledger.calls import ANSWER, Answer, read_answer
+from tilebox_celery.ledger.routes import no_such_cluster
 from tilebox_celery.model.identifiers import TaskIdentifier
 from tilebox_celery.postgres.connection import Connection
 
@@ -52,9 +53,7 @@ def register_runner(
         ),
     ).fetchone()
     if row is None or row[0] is None:
-        raise NotFoundError(
-            f"No such cluster {cluster!r}. Create it with client.clusters().create() or 'tilebox-celery cluster create'."
-        )
+        raise no_such_cluster(cluster)
     return int(row[0])
 
 
@@ -84,11 +83,17 @@ def heartbeat(connection: Connection, runner_id: int, slots: Sequence[int], leas
 def slot_lost(connection: Connection, slot_id: int, running: tuple[int, int] | None, reason: str) -> Answer:
     """Report that the process of a slot is gone; ``running`` is the task (job, id) that it was running, if known."""
     job_id, task_id = running if running is not None else (None, None)
-    return _call(connection, b"tbx.slot_lost(%s::bigint, %s::bigint, %s::bigint, %s::text)", slot_id, job_id, task_id, reason)
+    return _call(
+        connection, b"tbx.slot_lost(%s::bigint, %s::bigint, %s::bigint, %s::text)", slot_id, job_id, task_id, reason
+    )
 
 
 def give_back_unstarted(
-    connection: Connection, slot_id: int, claim_id: str | None, tasks: Sequence[tuple[int, int]] | None, reason: str | None
+    connection: Connection,
+    slot_id: int,
+    claim_id: str | None,
+    tasks: Sequence[tuple[int, int]] | None,
+    reason: str | None,
 ) -> Answer:
     """Give back tasks of a slot: those named, or all that it holds; a reason makes it an entry of the journal."""
     return _call(
