@@ -1,13 +1,13 @@
 """One run of the demo: two workers, one job, at will a kill in the middle of it, and what came of it."""
 
 import os
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import UUID
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from tilebox_celery.caches import JobCache, LocalFileSystemCache
 from tilebox_celery.client.client import Client
@@ -21,6 +21,9 @@ from tilebox_celery.errors import ArgumentError, TileboxCeleryError
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.model.job import Attempt, Job
 from tilebox_celery.model.states import JobState, TaskState
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 WORKERS = 2
 VICTIM = "MosaicStrip"
@@ -63,7 +66,7 @@ class Run:
         self._folder = folder
         self._pace = pace
         self._is_to_kill = kill
-        self._cache = folder / "cache"
+        self._cache = folder
         self.workers: list[Worker] = []
         self._told: set[tuple[UUID, int]] = set()
 
@@ -71,13 +74,13 @@ class Run:
         """Start workers, run the job, fetch its files, and check everything.
 
         Raises:
+            ArgumentError: The folder cannot be used.
             TileboxCeleryError: It could not come to an end.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with self._own_cluster() as cluster, self._draining():
+        with self._own_cache(), self._own_cluster() as cluster, self._draining():
             for _ in range(WORKERS):
                 self._start_worker(cluster)
-            self._screen.tell(f"{WORKERS} workers start, each a process with one slot")
+            self._screen.tell(f"{WORKERS} workers start, each a process of its own")
             for worker in self.workers:
                 worker.await_ready()
             self._screen.tell(f"{WORKERS} workers are ready")
@@ -88,40 +91,39 @@ class Run:
             outcome = Outcome(job, snapshot, self._folder, time.monotonic() - begin)
             wrong = self._fetch_files(self._job_cache(job))
         self._check(outcome, wrong)
-        shutil.rmtree(self._cache / str(job.id), ignore_errors=True)
         return outcome
 
     def _watch(self, job: Job, cluster: Cluster) -> Snapshot:
         preview = Preview(self._job_cache(job))
-        before: set[UUID] = set()
         while True:
             snapshot = take_snapshot(self._client, job)
             self._screen.show(snapshot, self.workers, preview)
             self._tell_attempts(snapshot)
-            running = {task.id for task in snapshot.tasks if task.state is TaskState.RUNNING}
-            if snapshot.state.is_terminal and not running:
+            if snapshot.state.is_terminal and not any(task.state is TaskState.RUNNING for task in snapshot.tasks):
                 return snapshot
             if self._is_to_kill:
-                # A task that we see running for the first time has only begun, and will not end before the signal
-                # arrives.
-                self._kill_worker_of(snapshot, running - before, cluster)
+                self._kill_worker_amid(snapshot, job, cluster)
             elif all(worker.exit_code is not None for worker in self.workers):
                 raise TileboxCeleryError(f"All workers ended before the job did: see {self.workers[-1].log}.")
-            before = running
             time.sleep(_LOOK_SECONDS)
 
-    def _kill_worker_of(self, snapshot: Snapshot, begun: set[UUID], cluster: Cluster) -> None:
+    def _kill_worker_amid(self, snapshot: Snapshot, job: Job, cluster: Cluster) -> None:
+        """Kill a worker that runs a task of the mosaic, once a few of them are computed."""
         victims = [task for task in snapshot.tasks if kind(task) == VICTIM]
         if sum(task.state is TaskState.COMPUTED for task in victims) < KILL_AFTER:
             return
-        for task in victims:
-            for worker in self.workers:
-                if task.id in begun and worker.runs(task):
-                    worker.kill()
-                    self._is_to_kill = False
-                    self._screen.tell(f"kill -9 {worker.pid}: worker {worker.number}, amid a {VICTIM}", "bold red")
-                    self._screen.tell(f"worker {self._start_worker(cluster).number} starts in its place")
-                    return
+        for worker in self.workers:
+            if not any(task in victims for task in snapshot.running_on(worker)):
+                continue
+            worker.freeze()  # or the task might be over before the signal arrives
+            if not any(kind(task) == VICTIM for task in take_snapshot(self._client, job).running_on(worker)):
+                worker.thaw()
+                continue
+            worker.kill()
+            self._is_to_kill = False
+            self._screen.tell(f"kill -9 {worker.pid}: worker {worker.number}, amid a {VICTIM}", "bold red")
+            self._screen.tell(f"worker {self._start_worker(cluster).number} starts in its place")
+            return
 
     def _tell_attempts(self, snapshot: Snapshot) -> None:
         """Tell once of each attempt that came to nothing."""
@@ -178,6 +180,18 @@ class Run:
             if found != expected:
                 wrong.append(name)
         return wrong
+
+    @contextmanager
+    def _own_cache(self) -> Iterator[None]:
+        """Make the folder, and in it a cache for this run, which nobody needs afterwards."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            folder = TemporaryDirectory(prefix="cache-", dir=self._folder)
+        except OSError as error:
+            raise ArgumentError(f"The folder {self._folder} cannot be used: {error.strerror}.") from error
+        with folder as name:
+            self._cache = Path(name)
+            yield
 
     @contextmanager
     def _own_cluster(self) -> Iterator[Cluster]:

@@ -100,8 +100,9 @@ def quadrant_places() -> dict[int, Place]:
     places = {}
     for number in QUADRANTS:
         with rasterio.open(quadrant_path(number)) as file:
-            column, row = ~origin * (file.transform.c, file.transform.f)
-            places[number] = Place(round(row), round(column), file.height, file.width)
+            row = round((file.transform.f - origin.f) / origin.e)
+            column = round((file.transform.c - origin.c) / origin.a)
+            places[number] = Place(row, column, file.height, file.width)
     return places
 
 

@@ -115,6 +115,7 @@ class LiveScreen:
         fits = columns >= _LEAST_COLUMNS and has_colours(self._console)
         self._picture = half_blocks(image, columns) if fits else None
         self._tree = Group(*(_stage_line(snapshot, stage) for stage in STAGES), *_worker_lines(snapshot, workers))
+        self._live.refresh()
 
     def _render(self) -> RenderableType:
         if self._has_ended:  # what stays: all that happened; larger pictures follow

@@ -22,7 +22,7 @@ def main(cluster: str, cache_folder: str) -> None:
 
     worker_ready.connect(_announce, weak=False)
     runner = Client().runner(cluster, tasks=TASKS, cache=LocalFileSystemCache(cache_folder))
-    runner.run_forever(concurrency=1, pool="prefork")
+    runner.run_forever()
 
 
 def _announce(**_: Any) -> None:

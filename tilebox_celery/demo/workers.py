@@ -1,6 +1,7 @@
 """Start, kill and drain the worker processes of the demo."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ _DRAIN_SECONDS = 40.0
 
 
 class Worker:
-    """A worker process with one slot.
+    """A worker process, which runs one task at a time in itself.
 
     Args:
         number: How people call it.
@@ -74,6 +75,15 @@ class Worker:
     def is_named(self, runner: str | None) -> bool:
         """Say whether this is the name of the worker in the ledger: ``<cluster>-<process>@<host>``."""
         return runner is not None and runner.partition("@")[0].endswith(f"-{self.pid}")
+
+    def freeze(self) -> None:
+        """Stop it in the middle of what it does, and return when it has stopped (or ended)."""
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it with SIGKILL, and return when it has gone."""
