@@ -112,9 +112,14 @@ def check_flower(arguments: Sequence[str]) -> None:
     Raises:
         ArgumentError: It would listen beyond this machine without a login, or does not know an option.
     """
-    from flower.command import apply_env_options, apply_options
+    from flower.command import apply_env_options, apply_options, is_flower_option
     from tornado import options as tornado
 
+    for each in arguments:
+        if not (each.startswith("--") and is_flower_option(each)):  # Flower itself would drop it silently
+            raise ArgumentError(
+                f"Flower has no option {each.partition('=')[0]}: 'flower -- --help' lists what it takes."
+            )
     try:
         apply_env_options()
         apply_options("flower", arguments)

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -16,7 +16,11 @@ from tilebox_celery.cli.opening import open_client
 from tilebox_celery.cli.spans import parse_span
 from tilebox_celery.errors import ArgumentError
 from tilebox_celery.model.identifiers import TaskIdentifier
+from tilebox_celery.model.job import Job
 from tilebox_celery.model.task import Task
+
+if TYPE_CHECKING:
+    from tilebox_celery.client.jobs import JobClient
 
 
 def add_to(app: typer.Typer) -> None:
@@ -50,6 +54,8 @@ def add_to(app: typer.Typer) -> None:
         root = make_task(task, read_input(given))
         jobs = open_client().jobs()
         job = jobs.submit(name if name is not None else type(root).__name__, root, cluster, max_retries)
+        if not output.mode.json:
+            _say_if_nobody_takes_it(jobs, job)
         if wait:
             wait_and_show(jobs, job.id, seconds)
         elif output.mode.json:
@@ -57,6 +63,12 @@ def add_to(app: typer.Typer) -> None:
         else:
             output.show(str(job.id))
             output.say(f"See 'tilebox-celery job watch {job.id}'.")
+
+
+def _say_if_nobody_takes_it(jobs: "JobClient", job: Job) -> None:
+    for why in jobs.why(job):
+        if why.reason.startswith("no live runner"):
+            output.say(f"It waits: {why.reason}.")
 
 
 def read_input(given: str | None) -> str | None:

@@ -35,7 +35,7 @@ def load(text: str) -> Any:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
             raise ArgumentError(f"There is no module {name!r} in {Path.cwd()} or on the Python path.") from error
         raise TileboxCeleryError(f"Module {name!r} cannot be imported: {error}.") from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script may end the process when it is imported
         raise TileboxCeleryError(f"Module {name!r} cannot be imported: {type(error).__name__}: {error}") from error
     for part in filter(None, attribute.split(".")):
         if not hasattr(found, part):

@@ -1,5 +1,6 @@
 """The program ``tilebox-celery``: its nouns, and the commands that stand alone."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -18,6 +19,7 @@ from tilebox_celery.cli import (
 from tilebox_celery.cli import version as version_command
 from tilebox_celery.cli.framework import HELP_NAMES, PROGRAM, Root
 from tilebox_celery.cli.version import package_version
+from tilebox_celery.settings import PREFIX
 
 app = typer.Typer(
     cls=Root,
@@ -40,12 +42,24 @@ def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    ledger_url: Annotated[
+        str | None, typer.Option("--ledger-url", metavar="URL", help="Of the ledger: postgresql://...")
+    ] = None,
+    broker_url: Annotated[
+        str | None, typer.Option("--broker-url", metavar="URL", help="Of the broker: redis://... or amqp://...")
+    ] = None,
+    home: Annotated[
+        str | None, typer.Option("--home", metavar="DIR", help="Data directory of the embedded stack.")
+    ] = None,
 ) -> None:
     """Run Tilebox workflows on Celery workers, from a durable Postgres ledger.
 
-    Without any setting everything runs on this machine; TILEBOX_CELERY_LEDGER_URL and TILEBOX_CELERY_BROKER_URL name
-    other servers.
+    Without any setting everything runs on this machine. TILEBOX_CELERY_LEDGER_URL and TILEBOX_CELERY_BROKER_URL name
+    other servers, and do not show their passwords to all users of this machine, as options do.
     """
+    for name, value in (("LEDGER_URL", ledger_url), ("BROKER_URL", broker_url), ("HOME", home)):
+        if value is not None:
+            os.environ[PREFIX + name] = value  # also for the processes that are started
 
 
 demo.add_to(app)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 _WIDE = 10_000
+_GAP = 2
 _WIDEST = 40
 """Columns that a name of a user may take before it is cut."""
 
@@ -92,16 +93,23 @@ def table(
     from rich.text import Text
 
     cells = [[Text(clean(cell, 1)) if isinstance(cell, str) else cell for cell in row] for row in rows]
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for number, column in enumerate(columns):
-        widest = max((row[number].cell_len for row in cells), default=0)
-        gives_way = column in (cut, wrap)
+    widths = {
+        column: min(
+            max([len(column), *(row[number].cell_len for row in cells)]), _WIDE if column in (cut, wrap) else _WIDEST
+        )
+        for number, column in enumerate(columns)
+    }
+    if (yielding := cut or wrap) is not None:  # Table would narrow all columns alike
+        others = sum(width + _GAP for column, width in widths.items() if column != yielding)
+        widths[yielding] = max(min(widths[yielding], stdout().width - others), len(yielding))
+    made = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), header_style="bold")
+    for column in columns:
         made.add_column(
             column,
             justify="right" if column in right else "left",
             no_wrap=column != wrap,
             overflow="fold" if column == wrap else "ellipsis",
-            min_width=len(column) if gives_way else min(max(widest, len(column)), _WIDEST),
+            width=widths[column],
         )
     for row in cells:
         made.add_row(*row)

@@ -71,7 +71,7 @@ def _say_where(client: "Client") -> None:
         ledger, broker = stack.ledger_url, broker or stack.broker_url
     rows = [("Ledger", redact_url(ledger)), ("Broker", redact_url(broker) if broker else "none")]
     if chosen.ledger_url is None:
-        rows.append(("Data", str(chosen.home)))
+        rows += [("Data", str(chosen.home)), ("Logs", str(chosen.home / "log"))]
     output.stderr().print(output.facts([*rows, ("Cluster", client.clusters().default().slug)]))
 
 
