@@ -122,7 +122,8 @@ class Fleet:
             " cross join lateral (select coalesce(sum(queued), 0) q, coalesce(sum(running), 0) r,"
             " coalesce(sum(computed), 0) c, coalesce(sum(failed), 0) f from tbx.job_counts c where c.job_id = j.id) c"
             " cross join lateral (select count(*) filter (where state = 'QUEUED') q,"
-            " count(*) filter (where state = 'RUNNING') r, count(*) filter (where state = 'COMPUTED') c, count(*) filter (where state = 'FAILED') f"
+            " count(*) filter (where state = 'RUNNING') r,"
+            " count(*) filter (where state = 'COMPUTED') c, count(*) filter (where state = 'FAILED') f"
             " from tbx.tasks t where t.job_id = j.id) t where (c.q, c.r, c.c, c.f) <> (t.q, t.r, t.c, t.f)"
         )
         twice = self.query(
