@@ -66,6 +66,8 @@ class _Walk:
             elif node.kind == "chord":
                 steps.append(Group(self._members(node.children, _inside(node, handed))))
                 assert node.body is not None, "the reader checked it"
+                if _is_empty_chain(node.body):
+                    raise CanvasError(f"{node.body.who} is empty: the body of a chord needs a step.")
                 pending.append((node.body, BEHIND))
             elif node.kind == "group":
                 # Celery hands the value on whatever the group says: immutable are its members.
