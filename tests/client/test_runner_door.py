@@ -1,11 +1,20 @@
 """Runners as the client hands them out, and the Runner that is put together before there is a client."""
 
+from datetime import timedelta
+
+import kombu
 import pytest
 
 from tilebox_celery.client.client import Client
+from tilebox_celery.dispatch.app import queue_name
+from tilebox_celery.embedded import Stack
 from tilebox_celery.errors import NotFoundError
+from tilebox_celery.ledger import runners
 from tilebox_celery.model.cluster import Cluster
+from tilebox_celery.model.identifiers import TaskIdentifier
 from tilebox_celery.model.states import JobState
+from tilebox_celery.postgres.connection import Connection
+from tilebox_celery.settings import Settings
 from tilebox_celery.workflows import ExecutionContext, Runner, RunnerContext, Task
 from tilebox_celery.workflows.cache import InMemoryCache
 
@@ -106,3 +115,35 @@ def test_display_is_cut_and_may_have_lines(client: Client, cluster: Cluster) -> 
 
     (task,) = client.jobs().tasks(job)
     assert task.display == ("𝄞\n" * 1000)[:1024]
+
+
+@pytest.mark.xfail(strict=True, reason="dispatch.publisher: without queue=, Celery routes the wake-up to 'celery'")
+def test_submit_sends_wake_ups_to_the_broker(
+    stack: Stack, ledger_url: str, cluster: Cluster, connection: Connection
+) -> None:
+    """A runner that wants messages finds one in its queue after a submit, and a missing broker disturbs nobody."""
+    runner_id = runners.register_runner(
+        connection,
+        cluster.slug,
+        [TaskIdentifier("Note")],
+        name="r",
+        host="h",
+        pid=1,
+        code_version="0",
+        wake_by="broker",
+        slots=2,
+    )
+    for number in range(2):
+        runners.register_slot(connection, runner_id, number, 1, timedelta(seconds=30), busy=False)
+    with_broker = Client(settings=Settings(ledger_url=ledger_url, broker_url=stack.broker_url))
+    without = Client(settings=Settings(ledger_url=ledger_url))
+
+    with_broker.jobs().submit("told", Note("a"))
+    without.jobs().submit("not told", Note("b"))
+
+    with kombu.Connection(stack.broker_url) as broker, broker.channel() as channel:
+        waiting = channel.queue_declare(queue_name(runner_id), passive=False).message_count
+    with_broker.close()
+    without.close()
+    assert waiting == 1
+    assert connection.execute("select count(*) from tbx.slots where state = 'woken'").fetchone() == (2,)

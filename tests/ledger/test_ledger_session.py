@@ -160,7 +160,7 @@ def test_deadlock_is_repeated(ledger: Ledger, connection: Connection) -> None:
     for session in sessions:
         session.close()
 
-    assert len(runs) == 3
+    assert len(runs) > 2  # the one that lost ran again
     assert connection.execute("select array_agg(hits) from public.rows").fetchone() == ([2, 2],)
 
 

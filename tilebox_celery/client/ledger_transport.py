@@ -218,6 +218,8 @@ class LazyPublisher:
 
     def __call__(self, wake_ups: "Sequence[WakeUp]") -> None:
         """Publish one message for each wake-up."""
+        if self._broker_url is None:
+            return
         if self._publisher is None:
             from tilebox_celery.dispatch.publisher import Publisher
 

@@ -235,7 +235,7 @@ def _as_job(
     state = _state(row, counts)
     over = state.is_terminal and not counts[TaskState.RUNNING]
     stopped_at = stopped_at or row.finished_at
-    until = stopped_at if over else row.now
+    until = stopped_at or row.canceled_at if over else row.now
     elapsed = max(until - row.started_at, NO_TIME) if row.started_at is not None and until is not None else NO_TIME
     stats = ExecutionStats(
         tasks_by_state=counts,
