@@ -54,7 +54,7 @@ def _run(running: Servers, report: Report, only: list[str], runs: int, scale: fl
     from benchmarks.latency import measure_latency
     from benchmarks.slow_disk import measure_slow_disk
 
-    compare_all(running, report, runs, only)
+    compare_all(running, report, runs, only, scale)
     few = max(1, (runs + 1) // 2)  # of what takes long
     others: dict[str, Callable[[], None]] = {
         "W5": lambda: measure_latency(running, report),
@@ -78,7 +78,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure against plain Celery canvas.")
     parser.add_argument("--runs", type=int, default=5, help="runs of each workload; the median counts")
     parser.add_argument("--only", type=_names, default=list(NAMES), help=f"some of {','.join(NAMES)}")
-    parser.add_argument("--scale", type=float, default=1.0, help="size of history and big job; 1 is what the bars mean")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="size of graphs, big job and history; 1 is what the bars mean"
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     return parser.parse_args()
 

@@ -11,9 +11,9 @@ from benchmarks.workers import canvas_worker, ledger_worker
 REACH = {"W1": 25_000.0, "W3": 25_000.0}
 
 
-def compare_all(servers: Servers, report: Report, runs: int, only: Collection[str]) -> None:
+def compare_all(servers: Servers, report: Report, runs: int, only: Collection[str], scale: float = 1.0) -> None:
     """Run W1 to W4, or those of them that are asked for."""
-    for workload in workloads():
+    for workload in workloads(leaves=int(10_000 * scale), hops=int(500 * scale), layers=int(20 * scale)):
         if workload.name in only:
             try:
                 compare(servers, report, workload, runs)
@@ -50,6 +50,8 @@ def _tell(report: Report, workload: Workload, ours: list[Lap], theirs: list[Lap]
     rate, per_hop = workload.our_tasks / mine, mine / workload.size
     report.add(
         workload.name,
+        our_tasks=workload.our_tasks,
+        canvas_tasks=workload.canvas_tasks,
         ours_seconds=[lap.seconds for lap in ours],
         canvas_seconds=[lap.seconds for lap in theirs],
         others=[lap.others for lap in (*ours, *theirs)],

@@ -15,7 +15,7 @@ from benchmarks.stack import Servers
 ROOT = Path(__file__).parent.parent
 OURS = "benchmarks.tasks:app"
 CANVAS = "benchmarks.canvas_tasks:app"
-LOG = Path(".bench/workers.log")
+LOG = Path.cwd() / ".bench" / "workers.log"
 READY_SECONDS = 120.0
 
 
