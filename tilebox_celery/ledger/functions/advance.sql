@@ -1,12 +1,14 @@
 -- advance: RUNNING -> COMPUTED for a batch, subtasks in, dependents unblocked, and the next claim of the same slot
 -- (p_want 0: none). One call, one transaction. A task whose claim is not current any more is left as it is and comes
--- back as kind s. Times are microseconds after the claim. Locks: tasks, then as settle, then as claim_and_count.
+-- back as kind s. Times are microseconds after the claim. Locks: the slot's guard, shared
+-- (slot_lost waits for it); tasks; then as finish; then as claim_and_count.
 create or replace function tbx.advance(
     p_slot bigint, p_claim uuid, p_jobs bigint[], p_tasks bigint[], p_start_us bigint[], p_run_us bigint[],
     p_cpu_us bigint[], p_rss bigint[], p_displays text[], p_results bytea[], p_has_subtasks boolean[], p_family tbx.family,
     p_next_claim uuid, p_cursor bigint, p_want int, p_share int, p_cap_routes int[], p_caps int[]
 ) returns setof tbx.step language plpgsql as $$
 declare
+    v_guard boolean := pg_advisory_xact_lock_shared(7415, (p_slot % 2147483647)::int) is null;
     v_now timestamptz := tbx.now();
     v_runner bigint := (select s.runner_id from tbx.slots s where s.id = p_slot);
     v_task tbx.tasks;

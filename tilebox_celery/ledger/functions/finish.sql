@@ -1,6 +1,6 @@
 -- finish: the part of advance that follows from tasks that were just COMPUTED: subtasks in, groups settled, limits
 -- handed on, results kept. Gives what became runnable, and what to add to the counts.
--- Locks: an optional root above a task that has subtasks (shared), then as settle, then limits.
+-- Locks: guards of jobs with optional tasks, shared; canceled jobs, shared; then as settle; then limits.
 create or replace function tbx.finish(
     p_now timestamptz, p_done tbx.finished[], p_run_us bigint[], p_cpu_us bigint[], p_results bytea[],
     p_has_subtasks boolean[], p_family tbx.family, p_stale boolean
@@ -11,6 +11,8 @@ declare
     v_parents tbx.finished[];
     v_closed "char"[];
     v_group_ids bigint[];
+    v_optional boolean := v_one.optional_id is not null;
+    v_limited boolean := v_one.limit_id is not null;
     v_jobs bigint[]; v_groups bigint[]; v_depths int[]; v_counts int[];
 begin
     if cardinality(p_done) = 1 and p_has_subtasks is null then
@@ -27,6 +29,12 @@ begin
             select d.job_id, count(*)::int as n, sum(p_run_us[d.n]) as run_us, sum(p_cpu_us[d.n]) as cpu_us
             from unnest(p_done) d group by 1
         ) x;
+        if cardinality(p_done) > 1 then
+            select bool_or(d.optional_id is not null), bool_or(d.limit_id is not null) into v_optional, v_limited from unnest(p_done) d;
+        end if;
+    end if;
+    if v_optional then
+        perform tbx.guard_jobs(array(select d.job_id from unnest(p_done) d where d.optional_id is not null), false);
     end if;
     if p_has_subtasks is not null then
         if p_stale then
@@ -35,7 +43,7 @@ begin
         else
             select array_agg(d order by d.n) into v_parents from unnest(p_done) d where p_has_subtasks[d.n];
         end if;
-        v_closed := tbx.closed(v_parents);
+        v_closed := tbx.closed(v_parents, v_optional);
         v_group_ids := array(select nextval('tbx.group_id') from generate_series(1, cardinality(p_family.group_open)));
         v_after.runnable := tbx.insert_family(p_now,
             array(select q.job_id from unnest(v_parents) q), array(select q.id from unnest(v_parents) q),
@@ -64,8 +72,8 @@ begin
     if v_jobs is not null then
         v_after.runnable := v_after.runnable || tbx.settle(p_now, v_jobs, v_groups, v_depths, v_counts);
     end if;
-    if v_one.limit_id is not null or (cardinality(p_done) > 1 and exists (select 1 from unnest(p_done) d where d.limit_id is not null)) then
-        v_after.runnable := v_after.runnable || tbx.leave_limits(p_done);
+    if v_limited or array_position(v_after.runnable, row(0, 0, 0)::tbx.runnable) is not null then
+        v_after.runnable := tbx.leave_limits(v_after.runnable, p_done);
     end if;
     return v_after;
 end $$;

@@ -1,11 +1,13 @@
 -- give_back: RUNNING -> QUEUED for tasks of one slot that it has claimed and not started (or, at shutdown, that it
 -- may not end): no retry and no crash is spent. p_tasks null: all that the slot holds. Stale claims change nothing.
--- Locks: tasks by (job, id), then idle slots.
+-- Locks: the slot's guard, shared; canceled jobs, shared; tasks by (job, id); clusters; counts; idle slots.
 create or replace function tbx.give_back(p_slot bigint, p_claim uuid, p_jobs bigint[], p_tasks bigint[], p_reason text)
 returns setof tbx.step language plpgsql as $$
 declare
+    v_guard boolean := pg_advisory_xact_lock_shared(7415, (p_slot % 2147483647)::int) is null;
     v_now timestamptz := tbx.now();
     v_runnable tbx.runnable[];
+    v_tallies tbx.tally[];
     v_canceled bigint[];
 begin
     v_canceled := tbx.canceled_jobs(coalesce(p_jobs, array(
@@ -25,15 +27,13 @@ begin
         insert into tbx.attempts (job_id, task_id, attempt, claim_id, runner_id, slot_id, claimed_at, finished_at, outcome, error)
         select b.job_id, b.id, b.attempt, b.claim_id, s.runner_id, s.id, b.claimed_at, v_now, 'given_back', p_reason
         from back b cross join tbx.slots s where s.id = p_slot and p_reason is not null
-    ), counted as (
-        insert into tbx.job_counts as c (job_id, shard, queued, running)
-        select b.job_id, p_slot % 8, count(*), -count(*) from back b group by 1 order by 1
-        on conflict (job_id, shard) do update set queued = c.queued + excluded.queued, running = c.running + excluded.running
+    ), summed as (
+        select b.job_id, b.route_id, b.phase, count(*)::int as n from back b group by 1, 2, 3
     )
-    select array_agg((x.job_id, x.route_id, x.n)::tbx.runnable) into v_runnable
-    from (select b.job_id, b.route_id, count(*)::int as n from back b where b.phase = 'r' group by 1, 2) x;
-    if cardinality(v_runnable) > 0 then
-        perform tbx.hold_clusters(v_runnable);
-        return query select * from tbx.wake(v_runnable, p_slot, 0);
+    select array_agg((x.job_id, x.route_id, x.n)::tbx.runnable) filter (where x.phase = 'r'),
+        array_agg((x.job_id, x.n, -x.n, 0, 0, 0, 0, 0, 0)::tbx.tally)
+    into v_runnable, v_tallies from summed x;
+    if v_tallies is not null then
+        return query select * from tbx.publish(v_runnable, p_slot, v_tallies);
     end if;
 end $$;

@@ -1,7 +1,8 @@
 -- insert_family: none -> QUEUED. Store the subtasks of parents that just finished (or the roots of a job: parent
 -- id null), with groups and edges. Phase of a task: b when its group waits, else p in a canceled job, h under a
--- limit, r otherwise; SKIPPED under an optional task whose subtree failed. Locks: none beyond its own new rows; the
--- caller holds the parents. A parent with job null is left out (its attempt was stale). Gives what is ready by route.
+-- limit (and route 0 in the answer: the caller's leave_limits looks for free places), r otherwise; SKIPPED under an
+-- optional task whose subtree failed. Locks: none beyond its own new rows; the caller holds the parents. A parent with
+-- job null is left out (its attempt was stale). Gives what is ready by route.
 create or replace function tbx.insert_family(
     p_now timestamptz, p_jobs bigint[], p_parents bigint[], p_groups bigint[], p_depths int[], p_optionals bigint[],
     p_closed "char"[], p_group_ids bigint[], p tbx.family
@@ -65,7 +66,7 @@ begin
     select array_agg((c.job_id, c.route_id, c.n)::tbx.runnable) into v_result
     from (select job_id, route_id, count(*)::int as n from stored where phase = 'r' group by 1, 2) c;
     if v_limits is not null then
-        v_result := v_result || tbx.promote(p_jobs, v_limits);
+        v_result := v_result || row(0, 0, 0)::tbx.runnable;
     end if;
     return v_result;
 end $$;

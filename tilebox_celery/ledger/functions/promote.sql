@@ -1,5 +1,5 @@
 -- promote: phase h -> r for the oldest held tasks of the limits, as many as each limit has room for.
--- Locks: the limit rows by id, then the tasks.
+-- Locks: the limit rows by (job, id), then the tasks, skipping locked ones: they are being skipped, parked or retried.
 create or replace function tbx.promote(p_jobs bigint[], p_limits bigint[])
 returns tbx.runnable[] language plpgsql as $$
 declare
@@ -15,7 +15,7 @@ begin
         with picked as (
             select t.job_id, t.id from tbx.tasks t
             where t.job_id = v_limit.job_id and t.limit_id = v_limit.id and t.phase = 'h'
-            order by t.id limit v_limit.free for update
+            order by t.id limit v_limit.free for update skip locked
         ), freed as (
             update tbx.tasks t set phase = 'r' from picked
             where t.job_id = picked.job_id and t.id = picked.id returning t.route_id

@@ -1,5 +1,7 @@
--- retry: FAILED -> QUEUED with fresh retries, and a canceled job goes on. Gives (tasks requeued) as kind n, and
--- wake-ups. p_dry_run changes nothing. Locks: the job, its tasks by id, its limits, the clusters, idle slots.
+-- retry: FAILED -> QUEUED with fresh retries, and a canceled job goes on; places under limits are given anew, the
+-- oldest first. Gives (tasks requeued) as kind n, and wake-ups. p_dry_run changes nothing.
+-- Locks: the job's guard alone, the job, its tasks by id (claims that began before the cancel keep theirs), its
+-- limits, the clusters, counts, idle slots.
 create or replace function tbx.retry(p_actor text, p_job bigint, p_dry_run boolean)
 returns setof tbx.step language plpgsql as $$
 declare
@@ -7,6 +9,7 @@ declare
     v_n int;
     v_runnable tbx.runnable[];
 begin
+    perform tbx.guard_jobs(array[p_job], true);
     select j.* into v_job from tbx.jobs j where j.id = p_job for update;
     select count(*) into v_n from tbx.tasks t where t.job_id = p_job and t.state = 'FAILED' and v_job.finished_at is null;
     return query select 'n'::"char", p_job, null::bigint, null::bigint, null::int, v_n, null::int, null::int,
@@ -16,14 +19,16 @@ begin
     end if;
     update tbx.jobs j set canceled_at = null, cancel_reason = null, parking = false where j.id = p_job;
     insert into tbx.actions (job_id, at, actor, action, detail) values (p_job, tbx.now(), p_actor, 'retry', v_n::text);
-    perform 1 from tbx.tasks t where t.job_id = p_job and (t.state = 'FAILED' or t.phase = 'p') order by t.id for update;
-    update tbx.tasks t set state = 'QUEUED', retries = 0, crashes = 0, run_after = null,
+    with locked as (
+        select t.id from tbx.tasks t
+        where t.job_id = p_job and (t.state = 'FAILED' or t.phase = 'p' or (t.phase = 'r' and t.limit_id is not null))
+        order by t.id for update skip locked
+    )
+    update tbx.tasks t set state = 'QUEUED', run_after = null,
+        retries = case when t.state = 'FAILED' then 0 else t.retries end,
+        crashes = case when t.state = 'FAILED' then 0 else t.crashes end,
         phase = case when t.limit_id is not null then 'h' else 'r' end::"char"
-    where t.job_id = p_job and (t.state = 'FAILED' or t.phase = 'p');
-    if v_n > 0 then
-        insert into tbx.job_counts as c (job_id, shard, queued, failed) values (p_job, 0, v_n, -v_n)
-        on conflict (job_id, shard) do update set queued = c.queued + v_n, failed = c.failed - v_n;
-    end if;
+    from locked l where t.job_id = p_job and t.id = l.id;
     perform 1 from tbx.job_limits l where l.job_id = p_job order by l.id for update;
     update tbx.job_limits l set active = (
         select count(*) from tbx.tasks t where t.job_id = p_job and t.limit_id = l.id and (t.phase in ('r', 'd') or t.state = 'RUNNING'))
@@ -31,8 +36,5 @@ begin
     perform tbx.promote(array[p_job], array(select l.id from tbx.job_limits l where l.job_id = p_job));
     select array_agg((p_job, x.route_id, x.n)::tbx.runnable) into v_runnable
     from (select t.route_id, count(*)::int as n from tbx.tasks t where t.job_id = p_job and t.phase = 'r' group by 1) x;
-    if cardinality(v_runnable) > 0 then
-        perform tbx.hold_clusters(v_runnable);
-        return query select * from tbx.wake(v_runnable, null, 0);
-    end if;
+    return query select * from tbx.publish(v_runnable, null, array[(p_job, v_n, 0, -v_n, 0, 0, 0, 0, 0)::tbx.tally]);
 end $$;

@@ -25,10 +25,10 @@ begin
     v_runnable := tbx.insert_family(v_now, array[v_job], array[null::bigint], array[null::bigint], array[-1],
         array[null::bigint], array['-'::"char"],
         array(select nextval('tbx.group_id') from generate_series(1, cardinality(p_family.group_open))), p_family);
-    insert into tbx.job_counts (job_id, shard, queued) values (v_job, 0, cardinality(p_family.task_route));
-    insert into tbx.actions (job_id, at, actor, action) values (v_job, v_now, p_actor, 'submit');
-    if cardinality(v_runnable) > 0 then
-        perform tbx.hold_clusters(v_runnable);
-        return query select * from tbx.wake(v_runnable, null, 0);
+    if p_family.task_limit_key is not null then
+        v_runnable := tbx.leave_limits(v_runnable, array[(0, v_job, null, null, null, null, null)::tbx.finished]);
     end if;
+    insert into tbx.actions (job_id, at, actor, action) values (v_job, v_now, p_actor, 'submit');
+    return query select * from tbx.publish(v_runnable, null, array[
+        (v_job, cardinality(p_family.task_route), 0, 0, 0, 0, 0, 0, 0)::tbx.tally]);
 end $$;

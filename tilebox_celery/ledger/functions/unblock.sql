@@ -1,12 +1,12 @@
--- unblock: phase b -> r (h under a limit, p in a canceled job) for groups whose last dependency has settled.
+-- unblock: phase b -> r (h under a limit, with route 0 in the answer for leave_limits; p in a canceled job) for groups
+-- whose last dependency has settled.
 -- Locks: dependent groups by (job, id), then their tasks.
 create or replace function tbx.unblock(p_settled tbx.task_groups[])
 returns tbx.runnable[] language plpgsql as $$
 declare
     v_groups tbx.task_groups[];
     v_result tbx.runnable[];
-    v_jobs bigint[];
-    v_limits bigint[];
+    v_held boolean;
     v_parked bigint[];
 begin
     with hit as (
@@ -35,10 +35,10 @@ begin
         select job_id, route_id, count(*)::int as n from freed where phase = 'r' group by 1, 2
     )
     select (select array_agg((c.job_id, c.route_id, c.n)::tbx.runnable) from counted c),
-        array_agg(distinct f.job_id), array_agg(distinct f.limit_id)
-    into v_result, v_jobs, v_limits from freed f where f.phase in ('r', 'h');
-    if v_limits[1] is not null then
-        v_result := v_result || tbx.promote(v_jobs, v_limits);
+        bool_or(f.phase = 'h')
+    into v_result, v_held from freed f;
+    if v_held then
+        v_result := v_result || row(0, 0, 0)::tbx.runnable;
     end if;
     return coalesce(v_result, '{}');
 end $$;

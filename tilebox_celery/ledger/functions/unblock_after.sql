@@ -1,4 +1,4 @@
--- unblock_after: unblock for one settled group. Phase b -> r (h under a limit, p in a canceled job).
+-- unblock_after: unblock for one settled group. Phase b -> r (h under a limit, p in a canceled job), as there.
 -- Locks: dependent groups by id, then their tasks.
 create or replace function tbx.unblock_after(p_job bigint, p_group bigint)
 returns tbx.runnable[] language plpgsql as $$
@@ -7,7 +7,7 @@ declare
     v_group tbx.task_groups;
     v_parked boolean := cardinality(tbx.canceled_jobs(array[p_job])) > 0;
     v_rows tbx.runnable[];
-    v_limits bigint[];
+    v_held boolean;
     v_result tbx.runnable[] := '{}';
 begin
     for v_to in select e.to_id from tbx.group_edges e where e.job_id = p_job and e.from_id = p_group order by e.to_id loop
@@ -19,13 +19,13 @@ begin
             returning t.route_id, t.limit_id
         )
         select array_agg((p_job, c.route_id, c.n)::tbx.runnable) filter (where c.limit_id is null),
-            array_agg(c.limit_id) filter (where c.limit_id is not null)
-        into v_rows, v_limits
+            bool_or(c.limit_id is not null)
+        into v_rows, v_held
         from (select f.route_id, f.limit_id, count(*)::int as n from freed f group by 1, 2) c;
         continue when v_parked;
         v_result := v_result || v_rows;
-        if v_limits is not null then
-            v_result := v_result || tbx.promote(array[p_job], v_limits);
+        if v_held then
+            v_result := v_result || row(0, 0, 0)::tbx.runnable;
         end if;
     end loop;
     return v_result;

@@ -1,33 +1,25 @@
--- wake: slots idle -> woken, at most one for each task that the caller (slot p_slot) has not claimed itself, and
--- only of live runners that can take one of the routes. Runners that listen get a NOTIFY; for the others the caller
--- publishes a message (kind w). Locks: idle slots, skipping locked ones.
-create or replace function tbx.wake(p_runnable tbx.runnable[], p_slot bigint, p_claimed int)
+-- wake: slots idle -> woken, at most one for each runnable task, and only of live runners that can take it. Runners
+-- that listen get a NOTIFY; for the others the caller publishes a message (kind w). p_slot is the caller's own.
+-- The caller holds the clusters. Locks: idle slots, skipping locked ones.
+create or replace function tbx.wake(p_runnable tbx.runnable[], p_slot bigint)
 returns setof tbx.step language plpgsql as $$
 declare
     v_now timestamptz := tbx.now();
-    v_cluster record;
+    v_route record;
     v_woken record;
-    v_own int := 0;
 begin
-    if p_slot is not null then
-        select s.cluster_id into v_own from tbx.slots s where s.id = p_slot;
-    end if;
-    for v_cluster in
-        select r.cluster_id, array_agg(distinct r.id) as routes, sum(n.n) as n
-        from unnest(p_runnable) n join tbx.routes r on r.id = n.route_id group by 1 order by 1
+    for v_route in
+        select r.cluster_id, r.id, sum(n.n) as n
+        from unnest(p_runnable) n join tbx.routes r on r.id = n.route_id group by 1, 2 order by 1, 2
     loop
-        if v_cluster.cluster_id = v_own then
-            v_cluster.n := v_cluster.n - p_claimed;
-        end if;
-        continue when v_cluster.n <= 0;
         for v_woken in
             with picked as (
                 select s.id, s.runner_id, case when r.broker_until > v_now then 'broker' else r.wake_by end as wake_by
                 from tbx.slots s join tbx.runners r on r.id = s.runner_id
-                where s.cluster_id = v_cluster.cluster_id and s.state = 'idle' and s.lease_until > v_now
+                where s.cluster_id = v_route.cluster_id and s.state = 'idle' and s.lease_until > v_now
                     and s.id is distinct from p_slot
-                    and r.state = 'live' and r.wake_by <> 'none' and r.routes && v_cluster.routes
-                limit v_cluster.n for update of s skip locked
+                    and r.state = 'live' and r.wake_by <> 'none' and v_route.id = any (r.routes)
+                limit v_route.n for update of s skip locked
             )
             update tbx.slots s set state = 'woken', woken_at = v_now from picked where s.id = picked.id
             returning s.id, s.runner_id, picked.wake_by

@@ -165,6 +165,7 @@ create table tbx.tasks (
 create index tasks_ready on tbx.tasks (route_id, job_id, id) where phase = 'r';
 create index tasks_running on tbx.tasks (slot_id) where state = 'RUNNING';
 create index tasks_delayed on tbx.tasks (run_after) where phase = 'd';
+create index tasks_in_optional on tbx.tasks (job_id, parent_id) where optional_id is not null;
 create index tasks_held on tbx.tasks (job_id, limit_id, id) where phase = 'h';
 
 create table tbx.task_results (
@@ -223,6 +224,12 @@ create type tbx.count_delta as (
 
 -- What follows from finished tasks: what became runnable, and what to count.
 create type tbx.consequence as (runnable tbx.runnable[], counts tbx.count_delta[]);
+
+-- The same for calls that are no claims, with every column of the counts; and what follows from failed tasks.
+create type tbx.tally as (
+    job_id bigint, queued int, running int, failed int, failed_optional int, skipped int, attempts int, run_us bigint, cpu_us bigint
+);
+create type tbx.outcome as (runnable tbx.runnable[], tallies tbx.tally[]);
 
 -- A task that this call moved out of RUNNING; n is its position in the call.
 create type tbx.finished as (
