@@ -117,7 +117,6 @@ def test_display_is_cut_and_may_have_lines(client: Client, cluster: Cluster) -> 
     assert task.display == ("𝄞\n" * 1000)[:1024]
 
 
-@pytest.mark.xfail(strict=True, reason="dispatch.publisher: without queue=, Celery routes the wake-up to 'celery'")
 def test_submit_sends_wake_ups_to_the_broker(
     stack: Stack, ledger_url: str, cluster: Cluster, connection: Connection
 ) -> None:

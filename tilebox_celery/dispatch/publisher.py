@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from kombu.utils.uuid import uuid
+
 from tilebox_celery import faults
 from tilebox_celery.dispatch.app import WAKE_TASK, make_app, queue_name
 from tilebox_celery.ledger.calls import WakeUp
@@ -54,17 +56,20 @@ class Publisher:
 
     def _send(self, producer: Any, wake_up: WakeUp) -> None:
         assert self._app is not None, "the producer made it"
-        queue = queue_name(wake_up.runner_id)
-        self._app.send_task(
-            WAKE_TASK,
-            args=(wake_up.slot_id,),
-            producer=producer,
+        message = self._app.amqp.create_task_message(
+            uuid(), WAKE_TASK, args=(wake_up.slot_id,), kwargs={}, expires=EXPIRES, ignore_result=True
+        )
+        # not send_task: its router would put the default queue in place of the empty exchange
+        producer.publish(
+            message.body,
             exchange="",
-            routing_key=queue,
+            routing_key=queue_name(wake_up.runner_id),
+            headers=message.headers,
+            serializer="json",
             declare=[],
             retry=False,
-            expires=EXPIRES,
-            ignore_result=True,
+            delivery_mode=1,
+            **message.properties,
         )
 
     def _producer(self) -> Any:
