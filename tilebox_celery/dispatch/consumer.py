@@ -1,18 +1,31 @@
-"""A Celery consumer that keeps the event loop of the worker going while the broker is away."""
+"""A Celery consumer that keeps the event loop going while the broker is away, and survives whatever is in its queue."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from celery.utils.log import get_logger
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
+from kombu.exceptions import ContentDisallowed, DecodeError, SerializerNotInstalled
 
 logger = get_logger(__name__)
 LONGEST_PAUSE = 5.0
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+    ContentDisallowed,
+    DecodeError,
+    SerializerNotInstalled,
+)
+"""What kombu and Celery raise at bytes that are no message. Redis' transport takes a KeyError for a lost connection."""
 
 
 class LedgerConsumer(Consumer):  # type: ignore[misc] # Celery has no types
-    """Celery's consumer waits in a sleep for a lost broker; this one serves NOTIFY and the pool meanwhile."""
+    """Celery's consumer sleeps while the broker is lost, and dies of a message that is not JSON; this one does not."""
 
     def ensure_connected(self, conn: Any) -> Any:
         """Connect, trying again for ever, and serve the event loop between the tries."""
@@ -27,7 +40,35 @@ class LedgerConsumer(Consumer):  # type: ignore[misc] # Celery has no types
                 self._serve(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
             else:
+                self._shield(conn.transport)
                 return conn
+
+    def create_task_handler(self, **options: Any) -> Callable[[Any], None]:
+        """Return Celery's handler of messages; what it cannot take is dropped, so that it does not hold a place."""
+        handle = super().create_task_handler(**options)
+
+        def on_message(message: Any) -> None:
+            try:
+                handle(message)
+            except UNREADABLE as error:
+                _report(error)
+                message.reject_log_error(logger, self.connection_errors)
+
+        return on_message
+
+    def _shield(self, transport: Any) -> None:
+        """Drop what Redis or Valkey hands over and kombu cannot even read: it has left the queue already."""
+        read = getattr(transport, "on_readable", None)
+        if read is None:
+            return
+
+        def on_readable(fileno: int) -> None:
+            try:
+                read(fileno)
+            except UNREADABLE as error:
+                _report(error)
+
+        transport.on_readable = on_readable
 
     def _serve(self, seconds: float) -> None:
         hub = self.hub
@@ -38,3 +79,7 @@ class LedgerConsumer(Consumer):  # type: ignore[misc] # Celery has no types
         while time.monotonic() < deadline:
             maybe_shutdown()
             next(loop)
+
+
+def _report(error: Exception) -> None:
+    logger.error("dropped a message that is no wake-up (%s: %.200s); jobs go on", type(error).__name__, error)
