@@ -1,11 +1,13 @@
 """The ExecutionContext that user code gets: it gathers what the task produces and sends nothing."""
 
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tilebox_celery.caches import FencedCache, JobCache, NoCache
+from tilebox_celery.errors import ArgumentError
 from tilebox_celery.ledger.calls import ClaimedTask, JobRef
-from tilebox_celery.model.context import CurrentTask, ExecutionContext, ProgressUpdate
+from tilebox_celery.model.context import MAX_PROGRESS_LABELS, CurrentTask, ExecutionContext, ProgressUpdate
 from tilebox_celery.model.submission import FutureTask, HasSlug, SubtaskCollector
 from tilebox_celery.model.task import Task
 from tilebox_celery.model.task_ids import public_task_id
@@ -32,6 +34,8 @@ class TaskContext(ExecutionContext):
         "_entry",
         "_is_current",
         "_job",
+        "_job_cache",
+        "_lease",
         "_shared",
         "progress_bars",
     )
@@ -44,6 +48,7 @@ class TaskContext(ExecutionContext):
         cache: JobCache | None,
         shared: Any,
         is_current: Callable[[], bool],
+        lease: timedelta | None = None,
     ) -> None:
         self._claimed = claimed
         self._entry = entry
@@ -51,6 +56,8 @@ class TaskContext(ExecutionContext):
         self._cache = cache
         self._shared = shared
         self._is_current = is_current
+        self._lease = lease
+        self._job_cache: JobCache | None = None
         self._collector: SubtaskCollector | None = None
         self._current: CurrentTask | None = None
         self.progress_bars: dict[str, ProgressUpdate] | None = None
@@ -102,7 +109,9 @@ class TaskContext(ExecutionContext):
         """The cache of this job; writes are refused once the lease is lost."""
         if self._cache is None:
             return NO_CACHE
-        return FencedCache(self._cache.group(str(self._job.uuid)), self._is_current)
+        if self._job_cache is None:
+            self._job_cache = FencedCache(self._cache.group(str(self._job.uuid)), self._is_current)
+        return self._job_cache
 
     @property
     def current_task(self) -> CurrentTask:
@@ -118,6 +127,7 @@ class TaskContext(ExecutionContext):
                 parent_id=None if claimed.parent_id is None else public_task_id(claimed.job_id, claimed.parent_id),
                 attempt=claimed.attempt,
                 retry_count=claimed.retries,
+                lease=self._lease,
             )
         return self._current
 
@@ -127,6 +137,10 @@ class TaskContext(ExecutionContext):
             self.progress_bars = {}
         key = label or ""
         if key not in self.progress_bars:
+            if len(self.progress_bars) >= MAX_PROGRESS_LABELS:
+                raise ArgumentError(
+                    f"A task may have {MAX_PROGRESS_LABELS:,} progress labels; use one label for many units of work."
+                )
             self.progress_bars[key] = ProgressUpdate(label)
         return self.progress_bars[key]
 

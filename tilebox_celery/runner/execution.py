@@ -15,9 +15,10 @@ from tilebox_celery.ledger.calls import ClaimedTask, JobRef
 from tilebox_celery.ledger.routes import RouteIds
 from tilebox_celery.model.inputs import deserialize
 from tilebox_celery.model.submission import check_subtask_limit, group_tasks
-from tilebox_celery.model.text import cut_error, failed_display
+from tilebox_celery.model.text import cut_display, cut_error, failed_display
 from tilebox_celery.observability import tracing
 from tilebox_celery.observability.logging import get_logger, log_task_failure
+from tilebox_celery.observability.text import show
 from tilebox_celery.postgres.connection import Connection
 from tilebox_celery.runner.canvas_roots import RootTasks
 from tilebox_celery.runner.context import TaskContext
@@ -61,7 +62,9 @@ def execute_task(
     try:
         entry = environment.registry.entry(connection, claimed.route_id)
         name = entry.default_display
-        context = TaskContext(claimed, entry, job, environment.cache, environment.shared, is_current)
+        context = TaskContext(
+            claimed, entry, job, environment.cache, environment.shared, is_current, environment.settings.lease
+        )
         if faults.crashes is not None:
             faults.crash_if_chosen(name, claimed.attempt)
         if tracing.current() is None:
@@ -76,7 +79,9 @@ def execute_task(
     except RetryAskedError as error:
         get_logger().info("Task %s will be run again: %s", name, error)
         return Failed(None, error.report, error.delay_us), context
-    except (Exception, SystemExit, asyncio.CancelledError) as error:
+    except KeyboardInterrupt:  # the user's second Ctrl-C
+        raise
+    except BaseException as error:
         log_task_failure(get_logger(), name, error)
         failed = _failed(error, claimed, context, name)
         failed.is_final = isinstance(entry, CeleryEntry)  # Celery runs again only what asks for it
@@ -127,7 +132,11 @@ def _collect(
 def _failed(error: BaseException, claimed: ClaimedTask, context: TaskContext | None, name: str) -> Failed:
     shown = (context.display if context is not None else None) or claimed.display or name
     report = "".join(traceback.format_exception(_without_our_frames(error)))
-    return Failed(failed_display(shown, error), cut_error(report))
+    try:
+        shown = failed_display(shown, error)
+    except Exception:  # a user's __repr__ may raise anything
+        shown = cut_display(f"{shown}\n{show(error)}")
+    return Failed(shown, cut_error(report))
 
 
 def _without_our_frames(error: BaseException) -> BaseException:

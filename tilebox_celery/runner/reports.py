@@ -7,13 +7,15 @@ as stale, and what was claimed in the lost answer goes back to the queue.
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import psycopg
 
 from tilebox_celery import faults
 from tilebox_celery.errors import TileboxCeleryError
 from tilebox_celery.ledger.calls import NOTHING, Answer, ClaimedTask, Finished, SlotCalls, Wish
+from tilebox_celery.ledger.progress import report_progress
+from tilebox_celery.model.context import ProgressUpdate
 from tilebox_celery.postgres.connection import Connection
 
 logger = logging.getLogger("tilebox_celery.runner")
@@ -84,6 +86,21 @@ class Reports:
             return self.calls.fail(claim_id, failed, errors, delays_us, final)
         except BROKEN as error:
             return self._again(error, lambda: self.calls.fail(claim_id, failed, errors, delays_us, final))
+
+    def progress(self, claim_id: str, task: ClaimedTask, bars: Mapping[str, ProgressUpdate]) -> None:
+        """Store the progress bars of a task; numbers that the ledger cannot hold are left out."""
+
+        def send() -> Answer:
+            try:
+                report_progress(self.connection, claim_id, task, bars)
+            except psycopg.DataError as error:
+                logger.warning("the progress of task %s was not stored: %s", task.id, error)
+            return Answer()
+
+        try:
+            send()
+        except BROKEN as error:
+            self._again(error, send)
 
     def give_back(self, claim_id: str | None, tasks: list[ClaimedTask] | None, reason: str | None = None) -> Answer:
         """Return tasks to the queue."""

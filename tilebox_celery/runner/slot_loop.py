@@ -10,7 +10,6 @@ import psycopg
 
 from tilebox_celery.errors import TileboxCeleryError
 from tilebox_celery.ledger.calls import NOTHING, Answer, ClaimedTask, Finished, JobRef, WakeUp, Wish, new_claim_id
-from tilebox_celery.ledger.progress import report_progress
 from tilebox_celery.runner.batch import Meter, add_finished
 from tilebox_celery.runner.events import TaskEvents
 from tilebox_celery.runner.execution import Environment, execute_task
@@ -149,7 +148,7 @@ class SlotLoop:
             if self.events is not None:
                 self.events.ended(task, job, self._name(task), outcome, times[1], told)
             if context is not None and context.progress_bars:
-                report_progress(self.reports.connection, claim_id, task, context.progress_bars)
+                self.reports.progress(claim_id, task, context.progress_bars)
             if isinstance(outcome, Computed):
                 add_finished(finished, task, times, outcome)
             else:
