@@ -36,7 +36,7 @@ def job_document(job: Job) -> dict[str, Any]:
 
 
 def task_document(task: TaskView) -> dict[str, Any]:
-    """Return a task as JSON has it, without its subtasks."""
+    """Return a task as JSON has it; `parent_id` says where it belongs."""
     return {
         "id": str(task.id),
         "parent_id": None if task.parent_id is None else str(task.parent_id),
@@ -55,19 +55,6 @@ def task_document(task: TaskView) -> dict[str, Any]:
         "error": task.error,
         "attempts": [_attempt(each) for each in task.attempts],
     }
-
-
-def tree_document(task: TaskView) -> dict[str, Any]:
-    """Return a task with its subtasks, and theirs, as `children`."""
-    top = {**task_document(task), "children": []}
-    open_tasks = [(task, top)]
-    while open_tasks:  # not recursive: a chain of a thousand tasks is a tree of that depth
-        parent, made = open_tasks.pop()
-        for child in parent.children:
-            document: dict[str, Any] = {**task_document(child), "children": []}
-            made["children"].append(document)
-            open_tasks.append((child, document))
-    return top
 
 
 def why_document(why: Why) -> dict[str, Any]:

@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperGroup
 
 from tilebox_celery.cli.exits import ExitCode, code_of
+from tilebox_celery.cli.opening import close_all
 from tilebox_celery.cli.output import clean, mode
 from tilebox_celery.errors import ArgumentError, TileboxCeleryError
 
@@ -102,6 +103,8 @@ class Root(Noun):
             code = ExitCode.OK
         except (Exception, KeyboardInterrupt) as error:
             code = report(error)
+        finally:
+            close_all()
         sys.exit(int(code))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tilebox_celery.cli import output
-from tilebox_celery.cli.documents import task_document, tree_document
+from tilebox_celery.cli.documents import task_document
 from tilebox_celery.cli.framework import command
 from tilebox_celery.cli.job_tables import state_text
 from tilebox_celery.cli.opening import find_id, open_client
@@ -43,15 +43,18 @@ def add_to(app: typer.Typer) -> None:
         failed: Annotated[bool, typer.Option("--failed", help="Only what failed, with whole errors.")] = False,
         every: Annotated[bool, typer.Option("--all", help="Fold nothing.")] = False,
     ) -> None:
-        """Show the tree of tasks, with states, attempts, times, runners and errors."""
+        """Show the tree of tasks, with states, attempts, times, runners and errors.
+
+        With --json they are a list, parents before their subtasks.
+        """
         jobs, job_id = open_client().jobs(), find_id(job)
         if failed:
             _show_failed([task for task in jobs.iter_tasks(job_id) if task.state in FAILED])
             return
-        roots = jobs.tasks(job_id)
-        if output.mode.json:
-            output.show_document([tree_document(root) for root in roots])
+        if output.mode.json:  # flat: few readers of JSON take a tree as deep as a chain of a thousand tasks
+            output.show_list(task_document(task) for task in jobs.iter_tasks(job_id))
             return
+        roots = jobs.tasks(job_id)
         console = output.stdout()
         for text in tree_text(roots, console.width, every=every):
             console.print(text)

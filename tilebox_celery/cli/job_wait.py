@@ -142,7 +142,7 @@ def _changes(
         if deadline is not None and time.monotonic() >= deadline:
             assert timeout is not None, "it made the deadline"
             raise TimeoutError(
-                f"Job {job_id} is {job.state} after {output.span(timeout)}: {counts_text(now[1])} tasks."
+                f"Job {job_id} is {job.state} after {timeout.total_seconds():g} s: {counts_text(now[1])} tasks."
             )
         time.sleep(_PAUSE if deadline is None else max(0.0, min(_PAUSE, deadline - time.monotonic())))
 

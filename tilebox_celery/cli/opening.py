@@ -1,5 +1,6 @@
 """Open what a command needs: settings, client, ledger, and the job that a shortened id means."""
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -11,13 +12,21 @@ if TYPE_CHECKING:
     from tilebox_celery.ledger.open import Ledger
 
 _SHOWN = 5
+_opened = ExitStack()
+
+
+def close_all() -> None:
+    """Close what this command opened."""
+    _opened.close()
 
 
 def open_client() -> "Client":
     """Return a client for the ledger of the settings; nothing is contacted yet."""
     from tilebox_celery.client.client import Client
 
-    return Client()
+    client = Client()
+    _opened.callback(client.close)
+    return client
 
 
 def open_checked_ledger() -> "Ledger":
@@ -25,7 +34,9 @@ def open_checked_ledger() -> "Ledger":
     from tilebox_celery.client.client import Client
     from tilebox_celery.ledger.open import open_ledger
 
-    return open_ledger(Client().settings)
+    ledger = open_ledger(Client().settings)
+    _opened.callback(ledger.close)
+    return ledger
 
 
 def settings() -> Settings:
@@ -66,10 +77,6 @@ def _ids_between(first: UUID, last: UUID) -> list[UUID]:
 
     from tilebox_celery.ledger.tables import jobs
 
-    ledger = open_checked_ledger()
-    try:
-        statement = select(jobs.c.uuid).where(jobs.c.uuid.between(first, last)).order_by(jobs.c.uuid).limit(_SHOWN + 1)
-        with ledger.reading.connection() as connection:
-            return list(connection.execute(statement).scalars())
-    finally:
-        ledger.close()
+    statement = select(jobs.c.uuid).where(jobs.c.uuid.between(first, last)).order_by(jobs.c.uuid).limit(_SHOWN + 1)
+    with open_checked_ledger().reading.connection() as connection:
+        return list(connection.execute(statement).scalars())

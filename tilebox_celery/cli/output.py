@@ -49,6 +49,16 @@ def show_document(document: Any) -> None:
     sys.stdout.flush()
 
 
+def show_list(documents: Iterable[Any]) -> None:
+    """Print one JSON document, a list, in little memory."""
+    mark = "["
+    for document in documents:
+        sys.stdout.write(f"{mark}\n  {json.dumps(document)}")
+        mark = ","
+    sys.stdout.write("[]\n" if mark == "[" else "\n]\n")
+    sys.stdout.flush()
+
+
 def show_line(document: Any) -> None:
     """Print one object of a stream of JSON objects."""
     sys.stdout.write(json.dumps(document) + "\n")

@@ -1,0 +1,20 @@
+"""Run the command line: in this process as its users' shells would see it, and as real processes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.program import Cli
+from tilebox_celery.embedded import Stack
+
+
+@pytest.fixture
+def cli(ledger_url: str, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
+    """The program, with the ledger of this test and the Valkey of this run, in an empty folder."""
+    monkeypatch.setenv("TILEBOX_CELERY_BROKER_URL", stack.broker_url)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.chdir(tmp_path)
+    cli = Cli(tmp_path)
+    yield cli
+    cli.stop()
