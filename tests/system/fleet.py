@@ -1,11 +1,13 @@
 """Worker processes of a test, and the facts that it waits for."""
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,20 +52,34 @@ class Fleet:
 
     def start(self, *options: str, **variables: str) -> subprocess.Popen[bytes]:
         """Start a worker and wait until the ledger knows its slots."""
-        known = self._newest_slot()
-        worker = subprocess.Popen(
-            [sys.executable, str(HERE / "workflow.py"), *options],
-            env={**self.environment, **variables},
-            stdout=self.log,
-            stderr=self.log,
-        )
-        self.workers.append(worker)
-        until(lambda: self._newest_slot() > known or worker.poll() is not None)
-        assert worker.poll() is None, (self.folder / "workers.log").read_text()[-3000:]
+        return self.run([sys.executable, str(HERE / "workflow.py"), *options], **variables)
+
+    def run(self, command: Sequence[str], **variables: str) -> subprocess.Popen[bytes]:
+        """Start a worker by a command of its own, in this folder, and wait until the ledger knows its slots."""
+        worker = self.launch(command, **variables)
+        until(lambda: self._has_all_slots(worker.pid) or worker.poll() is not None)
+        assert worker.poll() is None, self.logged()[-3000:]
         return worker
 
-    def _newest_slot(self) -> int:
-        return int(self.query("select coalesce(max(id), 0) from tbx.slots")[0][0])
+    def launch(self, command: Sequence[str], **variables: str) -> subprocess.Popen[bytes]:
+        """Start a process that belongs to the fleet."""
+        environment = {**self.environment, **variables}
+        worker = subprocess.Popen(command, cwd=HERE, env=environment, stdout=self.log, stderr=self.log)
+        self.workers.append(worker)
+        return worker
+
+    def logged(self) -> str:
+        """Return what the workers have logged."""
+        return (self.folder / "workers.log").read_text()
+
+    def _has_all_slots(self, pid: int) -> bool:
+        return bool(
+            self.query(
+                "select 1 from tbx.runners r where r.pid = %s"
+                " and (select count(*) from tbx.slots s where s.runner_id = r.id) >= r.slot_count",
+                pid,
+            )
+        )
 
     def stop(self) -> None:
         """End all workers."""
@@ -90,6 +106,22 @@ class Fleet:
     def until_left(self, start: str) -> str:
         """Wait for a line that begins so, and return it."""
         return str(until(lambda: next((line for line in self.effects() if line.startswith(start)), None)))
+
+    def check_effects(self, *names: str, once: bool = True) -> None:
+        """See that each step has started and ended: exactly once, or at least once where processes were killed."""
+        lines = self.effects()
+        for word in ("start", "end"):
+            counts = Counter(line.split()[1] for line in lines if line.startswith(f"{word} "))
+            wrong = {name: counts[name] for name in names if (counts[name] != 1 if once else counts[name] < 1)}
+            assert not wrong, f"{word}: {wrong}"
+
+    def keeper(self, worker: subprocess.Popen[bytes]) -> psutil.Process | None:
+        """Return the keeper of a worker."""
+        for child in psutil.Process(worker.pid).children():
+            with contextlib.suppress(psutil.Error):
+                if "keeper" in " ".join(child.cmdline()) and child.status() != psutil.STATUS_ZOMBIE:
+                    return child
+        return None
 
     def slots(self, worker: subprocess.Popen[bytes]) -> list[psutil.Process]:
         """Return the pool processes of a worker."""

@@ -110,7 +110,69 @@ class Versioned(Task):
         time.sleep(0.05)
 
 
-TASKS: list[type[Task]] = [Step, Fan, Row, Poison, PoisonedBatch, HoldTheGil, Elsewhere, Versioned]
+class VersionedRow(Task):
+    """Tasks of the version of whoever runs this, one after the other."""
+
+    count: int
+
+    def execute(self, context: ExecutionContext) -> None:
+        before = None
+        for i in range(self.count):
+            before = context.submit_subtask(Versioned(str(i)), depends_on=before)
+
+
+class Stamped(Task):
+    """Leaves the time at which it starts."""
+
+    seconds: float
+
+    def execute(self, context: ExecutionContext) -> None:
+        leave(f"stamp {time.time()}")
+        time.sleep(self.seconds)
+
+
+class Stamps(Task):
+    """Many stamped tasks."""
+
+    count: int
+    seconds: float
+    max_subtasks: ClassVar[int | None] = None
+
+    def execute(self, context: ExecutionContext) -> None:
+        context.submit_subtasks([Stamped(self.seconds) for _ in range(self.count)])
+
+
+class UntilThere(Task):
+    """Fails until a file is there."""
+
+    path: str
+
+    def execute(self, context: ExecutionContext) -> None:
+        assert Path(self.path).exists(), "not there yet"
+        leave("end until-there")
+
+
+class OneFails(Task):
+    """A step of some time, beside a task that fails until a file is there."""
+
+    seconds: float
+    path: str
+
+    def execute(self, context: ExecutionContext) -> None:
+        context.submit_subtasks([Step("slow", self.seconds), UntilThere(self.path)])
+
+
+TASKS: list[type[Task]] = [
+    *(Step, Fan, Row, Poison, PoisonedBatch, HoldTheGil, Elsewhere, Versioned, VersionedRow),
+    *(Stamped, Stamps, UntilThere, OneFails),
+]
+
+
+def __getattr__(name: str) -> object:
+    """Make the app of stock commands on demand: ``celery -A workflow:app worker``."""
+    if name != "app":
+        raise AttributeError(name)
+    return Client().runner(tasks=TASKS).celery_app
 
 
 def main() -> None:
