@@ -1,7 +1,10 @@
 """An existing Celery project: plain tasks of an app whose broker nobody can reach."""
 
 import json
+import os
+import signal
 import sys
+import time
 import zlib
 from datetime import datetime
 from pathlib import Path
@@ -175,6 +178,18 @@ def do(self: Any, what: str, *args: Any) -> Any:
     raise AssertionError(what)
 
 
+@app.task(bind=True)
+def hold(self: Any, value: int, pipe: str) -> int:
+    """Tell the process id through a named pipe and wait to be killed; without a pipe, return the value and one."""
+    while not Path(pipe).exists():
+        time.sleep(0.01)
+    if not Path(pipe).is_fifo():
+        return value + 1
+    Path(pipe).write_text(str(os.getpid()))
+    signal.pause()
+    raise AssertionError
+
+
 class Describe(Task):  # type: ignore[misc] # Celery has no types
     """A class-based task."""
 
@@ -211,6 +226,7 @@ TASKS = [
     flaky_by_class,
     flaky_by_name,
     do,
+    hold,
     describe,
     noted,
 ]

@@ -142,6 +142,18 @@ def test_a_group_of_one_in_a_chain_is_its_member(run: Run) -> None:
     assert result == 6
 
 
+def test_a_group_of_one_is_its_member_however_it_is_written(run: Run) -> None:
+    """Also in another group and as the last step, in a chain that Celery's constructors have not unrolled."""
+
+    def steps(*tasks: Any) -> Any:
+        return {"task": "celery.chain", "kwargs": {"tasks": list(tasks)}}
+
+    nested = run(steps(add.s(2, 2), group([group([add.s(1)]), group([])]), add.s(1)))
+    last = run(steps(add.s(2, 2), group([add.s(1)])))
+
+    assert (nested, last) == (6, 5)
+
+
 def test_an_empty_group_in_a_chain_is_no_step(run: Run) -> None:
     """What is before it goes to what is behind it."""
     result = run(chain(add.s(2, 2), group([]), add.s(1)))
