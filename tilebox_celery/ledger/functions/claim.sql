@@ -21,14 +21,14 @@ declare
     v_got tbx.step[];
     v_steps tbx.step[] := '{}';
 begin
-    select s.state, s.cluster_id, r.state as runner_state, r.routes, r.wake_by into v_slot
-    from tbx.slots s join tbx.runners r on r.id = s.runner_id where s.id = p_slot;
-    if v_slot.state is null or v_slot.state = 'gone' or v_slot.runner_state = 'gone' then
-        return array[tbx.signal('g')];
-    elsif v_slot.runner_state = 'draining' then
-        return array[tbx.signal('d')];
-    end if;
     loop
+        select s.state, s.cluster_id, r.state as runner_state, r.routes, r.wake_by into v_slot
+        from tbx.slots s join tbx.runners r on r.id = s.runner_id where s.id = p_slot;
+        if v_slot.state is null or v_slot.state = 'gone' or v_slot.runner_state = 'gone' then
+            return array[tbx.signal('g')];
+        elsif v_slot.runner_state = 'draining' then
+            return array[tbx.signal('d')];
+        end if;
         while v_left > 0 loop
             -- per route the first job after the cursor that has ready tasks, or the first of all
             select min(q.job_id), array_agg(q.route_id) filter (where q.job_id = q.first) into v_next, v_routes
@@ -65,7 +65,7 @@ begin
         if not p_may_idle or not pg_try_advisory_xact_lock(7411, v_slot.cluster_id) then
             return array[tbx.signal('a')];
         end if;
-        v_again := true;  -- nobody publishes now: what is runnable is visible to the next statement
+        v_again := true;  -- nobody publishes now: what is runnable, by any route, is visible to the next statement
         v_cursor := p_cursor;
         v_wrapped := p_cursor <= 0;
     end loop;
