@@ -23,6 +23,7 @@ from tilebox_celery.runner.canvas_roots import RootTasks
 from tilebox_celery.runner.celery_task import JOB
 from tilebox_celery.runner.outcome import RetryAskedError
 from tilebox_celery.runner.registry import CeleryEntry
+from tilebox_celery.runner.reports import Ask
 
 RESULTS = b"select task_id, result from tbx.task_results where job_id = %s and task_id = any(%s)"
 REQUEUE_US = 1_000_000
@@ -32,7 +33,7 @@ LONGEST_DELAY = 10 * 365 * 24 * 3600
 
 def run_celery_task(
     entry: CeleryEntry,
-    connection: Connection,
+    ask: Ask,
     roots: RootTasks,
     claimed: ClaimedTask,
     job: JobRef,
@@ -42,7 +43,7 @@ def run_celery_task(
 
     Args:
         entry: The task.
-        connection: Of the slot, to fetch the results that it takes.
+        ask: Reads from the ledger, to fetch the results that it takes.
         roots: Of this process.
         claimed: The task of the ledger.
         job: Its job.
@@ -54,7 +55,7 @@ def run_celery_task(
         Exception: Whatever else the task raises, which ends it.
     """
     call = load_call(claimed.input)
-    value, parent = _handed(call, connection, roots, claimed)
+    value, parent = ask(lambda connection: _handed(call, connection, roots, claimed))
     args = tuple(call.args) if call.source is None else (value, *call.args)
     request = _request(entry, claimed, job, call, parent)
     with _as_in_a_worker(entry.task):

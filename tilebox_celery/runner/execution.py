@@ -19,11 +19,11 @@ from tilebox_celery.model.text import cut_display, cut_error, failed_display
 from tilebox_celery.observability import tracing
 from tilebox_celery.observability.logging import get_logger, log_task_failure
 from tilebox_celery.observability.text import show
-from tilebox_celery.postgres.connection import Connection
 from tilebox_celery.runner.canvas_roots import RootTasks
 from tilebox_celery.runner.context import TaskContext
 from tilebox_celery.runner.outcome import PLAIN, Computed, Failed, RetryAskedError
 from tilebox_celery.runner.registry import CeleryEntry, TaskEntry, TaskRegistry
+from tilebox_celery.runner.reports import Ask
 from tilebox_celery.settings import Settings
 
 
@@ -42,7 +42,7 @@ class Environment:
 
 def execute_task(
     environment: Environment,
-    connection: Connection,
+    ask: Ask,
     claimed: ClaimedTask,
     job: JobRef,
     is_current: Callable[[], bool],
@@ -51,7 +51,7 @@ def execute_task(
 
     Args:
         environment: Of the runner.
-        connection: Of the slot, for routes that are new to it.
+        ask: Reads from the ledger, for routes that are new to the slot.
         claimed: The task.
         job: Its job.
         is_current: Tells whether the lease is still held, for writes into the job cache.
@@ -60,7 +60,7 @@ def execute_task(
     entry: TaskEntry | None = None
     name = f"route {claimed.route_id}"
     try:
-        entry = environment.registry.entry(connection, claimed.route_id)
+        entry = ask(lambda connection: environment.registry.entry(connection, claimed.route_id))
         name = entry.default_display
         context = TaskContext(
             claimed, entry, job, environment.cache, environment.shared, is_current, environment.settings.lease
@@ -68,14 +68,14 @@ def execute_task(
         if faults.crashes is not None:
             faults.crash_if_chosen(name, claimed.attempt)
         if tracing.current() is None:
-            result = run_entry(environment, connection, entry, claimed, context, job)
+            result = run_entry(environment, ask, entry, claimed, context, job)
         else:
             attributes = {"job.id": str(job.uuid), "task.id": str(context.current_task.id)}
             with tracing.task_span(name, job.trace_parent, claimed.input, attributes):
-                result = run_entry(environment, connection, entry, claimed, context, job)
+                result = run_entry(environment, ask, entry, claimed, context, job)
         if faults.seam is not None:
             faults.seam("last_user_line")
-        return _collect(environment, connection, entry, context, result), context
+        return _collect(environment, ask, entry, context, result), context
     except RetryAskedError as error:
         get_logger().info("Task %s will be run again: %s", name, error)
         return Failed(None, error.report, error.delay_us), context
@@ -90,7 +90,7 @@ def execute_task(
 
 def run_entry(
     environment: Environment,
-    connection: Connection,
+    ask: Ask,
     entry: TaskEntry,
     claimed: ClaimedTask,
     context: TaskContext,
@@ -101,7 +101,7 @@ def run_entry(
         from tilebox_celery.runner.canvas_execution import run_celery_task
 
         limit = environment.settings.max_result_bytes
-        return run_celery_task(entry, connection, environment.canvas_roots, claimed, job, limit)
+        return run_celery_task(entry, ask, environment.canvas_roots, claimed, job, limit)
     task = deserialize(entry.cls, claimed.input, entry.identifier)
     result = task.execute(context)
     if result is not None and inspect.iscoroutine(result):
@@ -110,7 +110,7 @@ def run_entry(
 
 
 def _collect(
-    environment: Environment, connection: Connection, entry: TaskEntry, context: TaskContext, result: bytes | None
+    environment: Environment, ask: Ask, entry: TaskEntry, context: TaskContext, result: bytes | None
 ) -> Computed:
     display = context.display
     futures = context.futures
@@ -125,7 +125,7 @@ def _collect(
                 f"more than {limit:,}. Pass a reference, such as a cache key, or raise TILEBOX_CELERY_MAX_INPUT_BYTES."
             )
     batch = group_tasks(futures)
-    routes = environment.routes.of_batch(connection, batch, environment.cluster)
+    routes = ask(lambda connection: environment.routes.of_batch(connection, batch, environment.cluster))
     return Computed(display, batch, routes, result)
 
 

@@ -8,6 +8,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
 
 import psycopg
 
@@ -20,7 +21,14 @@ from tilebox_celery.postgres.connection import Connection
 
 logger = logging.getLogger("tilebox_celery.runner")
 LONGEST_PAUSE = 5.0
+T = TypeVar("T")
 BROKEN = (psycopg.OperationalError, psycopg.errors.UniqueViolation, TileboxCeleryError)
+
+
+class Ask(Protocol):
+    """Reads from the ledger on the connection of a slot."""
+
+    def __call__(self, read: Callable[[Connection], T], /) -> T: ...
 
 
 class Reports:
@@ -86,6 +94,14 @@ class Reports:
             return self.calls.fail(claim_id, failed, errors, delays_us, final)
         except BROKEN as error:
             return self._again(error, lambda: self.calls.fail(claim_id, failed, errors, delays_us, final))
+
+    def ask(self, read: Callable[[Connection], T], /) -> T:
+        """Read what a task needs, again on a new connection if this one is lost: the task is not to blame."""
+        while True:
+            try:
+                return read(self.connection)
+            except psycopg.OperationalError as error:
+                self._again(error, Answer)
 
     def progress(self, claim_id: str, task: ClaimedTask, bars: Mapping[str, ProgressUpdate]) -> None:
         """Store the progress bars of a task; numbers that the ledger cannot hold are left out."""

@@ -143,7 +143,7 @@ class SlotLoop:
                 break
             job = self._jobs[task.job_id]
             told = self.events is not None and self._tell_start(task, job)
-            outcome, context = execute_task(self.environment, self.reports.connection, task, job, self._is_current)
+            outcome, context = execute_task(self.environment, self.reports.ask, task, job, self._is_current)
             times = meter.lap(task.route_id)
             if self.events is not None:
                 self.events.ended(task, job, self._name(task), outcome, times[1], told)
@@ -174,7 +174,8 @@ class SlotLoop:
 
     def _name(self, task: ClaimedTask) -> str:
         try:
-            return self.environment.registry.entry(self.reports.connection, task.route_id).identifier.name
+            find = self.environment.registry.entry
+            return self.reports.ask(lambda connection: find(connection, task.route_id)).identifier.name
         except TileboxCeleryError:
             return f"route {task.route_id}"
 
