@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,3 +83,11 @@ def command_paths() -> list[tuple[str, ...]]:
         for name, described in tree.items()
         for rest in ([(each,) for each in described["commands"]] if "commands" in described else [()])
     ]
+
+
+def wait_for(fact: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + seconds
+    while not fact():
+        assert time.monotonic() < deadline, "it did not become true"
+        time.sleep(0.02)

@@ -1,0 +1,45 @@
+"""`agent-context` tells programs what there is."""
+
+import json
+from typing import Any
+
+from typer.testing import CliRunner
+
+from tests.cli.program import command_paths
+from tilebox_celery.cli.main import app
+
+
+def context() -> Any:
+    """Return the document."""
+    return json.loads(CliRunner().invoke(app, ["agent-context"]).stdout)
+
+
+def test_every_command_has_its_options() -> None:
+    """Options come with names, help, and whether they are required or flags."""
+    submit = context()["commands"]["job"]["commands"]["submit"]
+
+    options = {option["names"][0]: option for option in submit["options"]}
+    assert options["--task"]["required"]
+    assert options["--wait"]["flag"]
+    assert options["--max-retries"]["default"] == 0
+    assert all(option["help"] for option in options.values())
+
+
+def test_every_command_explains_itself() -> None:
+    """No command and no option is without a sentence."""
+    tree = context()["commands"]
+
+    for path in command_paths():
+        found = tree[path[0]] if len(path) == 1 else tree[path[0]]["commands"][path[1]]
+        assert found["help"].endswith((".", "-E.", "10.")), path
+        assert all(each["help"] for each in [*found["options"], *found["arguments"]]), path
+
+
+def test_exit_codes_are_told() -> None:
+    """The exit codes are part of it."""
+    codes = context()["conventions"]["exit_codes"]
+
+    assert codes == {
+        "0": "ok", "1": "failed", "2": "usage", "3": "canceled", "4": "not_found", "5": "unreachable",
+        "124": "timed_out", "130": "interrupted",
+    }  # fmt: skip
