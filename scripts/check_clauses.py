@@ -33,22 +33,12 @@ def compare(clauses: dict[str, Clause], marks: list[Mark]) -> tuple[list[str], l
     problems += [
         f'Clause {clause.number} has no test: "{clause.text}" Mark one with @pytest.mark.clause("{clause.number}").'
         for clause in open_clauses
-        if not clause.later and not clause.pending
+        if not clause.later
     ]
-    stale = [clause for clause in clauses.values() if clause.number in shown and (clause.later or clause.pending)]
-    notices = [
-        f"Clause {clause.number} has a test ({shown[clause.number][0]}): "
-        f"remove its {'later' if clause.later else 'pending'}."
-        for clause in stale
-    ]
-    pending = [clause.number for clause in open_clauses if clause.pending]
-    if pending:
-        notices.append(f"Pending, no test yet: {' '.join(pending)}")
+    stale = [clause for clause in clauses.values() if clause.number in shown and clause.later]
+    notices = [f"Clause {clause.number} has a test ({shown[clause.number][0]}): remove its later." for clause in stale]
     later = sum(1 for clause in open_clauses if clause.later)
-    summary = (
-        f"Clauses: {len(clauses)}, shown by tests: {len(clauses) - len(open_clauses)}, "
-        f"later: {later}, pending: {len(pending)}."
-    )
+    summary = f"Clauses: {len(clauses)}, shown by tests: {len(clauses) - len(open_clauses)}, later: {later}."
     return problems, notices, summary
 
 

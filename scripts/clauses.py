@@ -19,8 +19,6 @@ class Clause:
     text: str
     later: str | None = None
     """Why no test shows it yet: the capability that will bring it."""
-    pending: bool = False
-    """Its test is being written; only while the first version is under construction."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +61,12 @@ def find_marks(tests: Path) -> list[Mark]:
 def _clause(number: str, table: object, name: str) -> Clause:
     if not isinstance(table, dict) or not isinstance(table.get("text"), str) or not table["text"].strip():
         raise ClauseError(f'{name}: clause ["{number}"] needs a text = "one sentence".')
-    if unknown := set(table) - {"text", "later", "pending"}:
+    if unknown := set(table) - {"text", "later"}:
         raise ClauseError(f'{name}: clause ["{number}"] has the unknown field {min(unknown)}.')
-    later, pending = table.get("later"), table.get("pending", False)
+    later = table.get("later")
     if later is not None and not (isinstance(later, str) and later.strip()):
         raise ClauseError(f'{name}: clause ["{number}"] needs a reason in later = "...".')
-    if not isinstance(pending, bool) or (pending and later is not None):
-        raise ClauseError(f'{name}: clause ["{number}"] is either pending = true or later = "...".')
-    return Clause(number, table["text"], later, pending)
+    return Clause(number, table["text"], later)
 
 
 def _marks_in(path: Path, root: Path) -> Iterator[Mark]:

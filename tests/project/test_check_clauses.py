@@ -43,23 +43,20 @@ def test_clause_without_test_fails(tmp_path: Path) -> None:
     assert 'Clause 1.4-7 has no test: "It holds."' in output
 
 
-def test_later_and_pending_clauses_pass(tmp_path: Path) -> None:
-    """A clause that says why it has no test yet passes, and the pending ones are listed."""
-    clauses = '["1.9-1"]\ntext = "Cron."\nlater = "automations"\n["1.4-7"]\ntext = "It holds."\npending = true\n'
-
-    code, output = check(tmp_path, clauses)
+def test_later_clause_passes(tmp_path: Path) -> None:
+    """A clause that says which capability will bring it passes."""
+    code, output = check(tmp_path, '["1.9-1"]\ntext = "Cron."\nlater = "automations"\n')
 
     assert code == 0
-    assert "Pending, no test yet: 1.4-7" in output
+    assert "later: 1." in output
 
 
-@pytest.mark.parametrize("flag", ["pending = true", 'later = "next"'])
-def test_flag_beside_a_test_is_mentioned(tmp_path: Path, flag: str) -> None:
-    """A clause whose test has arrived is named, so that its flag goes away."""
-    code, output = check(tmp_path, f'["1.4-7"]\ntext = "It holds."\n{flag}\n', SHOWN)
+def test_later_beside_a_test_is_mentioned(tmp_path: Path) -> None:
+    """A clause whose test has arrived is named, so that its later goes away."""
+    code, output = check(tmp_path, '["1.4-7"]\ntext = "It holds."\nlater = "next"\n', SHOWN)
 
     assert code == 0
-    assert f"Clause 1.4-7 has a test (tests/test_it.py:3): remove its {flag.partition(' ')[0]}." in output
+    assert "Clause 1.4-7 has a test (tests/test_it.py:3): remove its later." in output
 
 
 def test_unknown_clause_fails(tmp_path: Path) -> None:
@@ -85,7 +82,7 @@ def test_computed_number_fails(tmp_path: Path, mark: str) -> None:
         ('["1.4-7"]\nlater = "next"\n', "needs a text"),
         ('["1.4-7"]\ntext = "It holds."\nlater = ""\n', "needs a reason"),
         ('["1.4-7"]\ntext = "It holds."\nlatr = "next"\n', "unknown field latr"),
-        ('["1.4-7"]\ntext = "It holds."\nlater = "next"\npending = true\n', "either pending = true or later"),
+        ('["1.4-7"]\ntext = "It holds."\npending = true\n', "unknown field pending"),
         ('["1.4-7"\n', "cannot be read"),
     ],
 )
