@@ -28,7 +28,7 @@ def dev_cluster(request: pytest.FixtureRequest) -> None:
 def run_example(name: str, folder: Path) -> str:
     """Run an example with an empty folder as the current one; return what it printed, times as TIME."""
     command = [sys.executable, "-W", "error", str(EXAMPLES / f"{name}.py")]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=90)
     assert done.returncode == 0, done.stderr
     text = re.sub(r"^\d{4}-\d\d-\d\d [\d:.]+Z", "TIME", done.stdout, flags=re.MULTILINE)
     text = re.sub(r"^[ ~^]+\n", "", text, flags=re.MULTILINE)  # tracebacks point differently in each Python
@@ -70,9 +70,10 @@ def test_command_line_runs_the_example(
     finally:
         worker.send_signal(signal.SIGTERM)
         code = worker.wait()
+        print((tmp_path / "log").read_text())  # pytest shows it if something is wrong
 
     assert printed == PRINTED[STOCK].read_text(encoding="utf-8")
-    assert code == 0, (tmp_path / "log").read_text()
+    assert code == 0
     assert " ".join(command) in TUTORIAL.read_text(encoding="utf-8")
 
 
