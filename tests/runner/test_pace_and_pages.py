@@ -168,3 +168,21 @@ def test_drain_is_seen_by_every_slot() -> None:
     assert before == [False, False]
     assert [slot.is_draining() for slot in slots] == [True, True]
     assert Pages(2, os.dup(pages.fd)).is_draining()
+
+
+def test_slot_learns_that_its_batch_went_to_others() -> None:
+    """A revoked batch is held no more, with the task that runs; an older claim or the next batch is not hurt."""
+    pages = Pages(1)
+    page = pages.page(0)
+    page.open(42)
+    page.begin(CLAIM, claimed(2))
+    held = [page.start(0) and page.holds()]
+
+    pages.revoke_all(0, str(UUID(new_claim_id())))
+    held.append(page.holds())
+    pages.revoke_all(0, CLAIM)
+    held += [page.holds(), page.start(1)]
+    page.begin(CLAIM, claimed(2))
+    held.append(page.start(0) and page.holds())
+
+    assert held == [True, True, False, False, True]

@@ -1,6 +1,8 @@
 """What a task reaches by its context."""
 
+import contextlib
 import logging
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +12,11 @@ import pytest
 from diary import Diary, Step, all_tasks, attempts, states
 
 from tilebox_celery.errors import LeaseLost
+from tilebox_celery.ledger.runners import sweep
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.model.states import JobState
 from tilebox_celery.postgres.connection import Connection
+from tilebox_celery.testing import DatabaseClock
 from tilebox_celery.workflows import Client, ExecutionContext, RunnerContext, Task
 from tilebox_celery.workflows.cache import InMemoryCache, LocalFileSystemCache
 
@@ -128,27 +132,59 @@ class UsesContext(Task):
 
 
 class Zombie(Task):
-    """Loses its lease in the middle, by a ledger that gives it to somebody else."""
+    """Outlives its lease on the first attempt, and writes on."""
 
     def execute(self, context: ExecutionContext) -> None:
-        cache = context.job_cache
-        cache["before"] = b"1"
-        Ledger.lose(context)
+        if context.current_task.attempt == 2:
+            return
+        World.expire_lease()
+        deadline = time.monotonic() + 30
         try:
-            cache["after"] = b"2"
+            while time.monotonic() < deadline:
+                context.job_cache["late"] = b"1"
+                time.sleep(0.01)
         except LeaseLost as error:
             Diary.write(str(error))
+            raise
 
 
-class Ledger:
-    """How a task of this process takes its own lease away."""
+class World:
+    """What a task of this process can do to its own lease."""
 
+    clock: DatabaseClock
     connection: Connection
 
     @classmethod
-    def lose(cls, context: ExecutionContext) -> None:
-        """Give the task to another claim."""
-        cls.connection.execute("update tbx.tasks set claim_id = gen_random_uuid() where state = 'RUNNING'")
+    def expire_lease(cls) -> None:
+        """Wait for the keeper, then let the lease end before it can renew it again."""
+        lease = b"select max(lease_until) from tbx.slots"
+        first = cls.connection.execute(lease).fetchone()
+        while cls.connection.execute(lease).fetchone() == first:
+            time.sleep(0.02)
+        cls.clock.advance(timedelta(minutes=1))
+        sweep(cls.connection)  # as every worker does each second
+
+
+@pytest.mark.system
+def test_attempt_that_lost_its_lease_cannot_write(
+    client: Client,
+    cluster: Cluster,
+    diary: list[str],
+    clock: DatabaseClock,
+    connection: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once the keeper learns that the task went to others, a write into the job cache raises LeaseLost."""
+    monkeypatch.setenv("TILEBOX_CELERY_HEARTBEAT", "0.5")
+    World.clock, World.connection = clock, connection
+    job = client.jobs().submit("zombie", Zombie())
+
+    with contextlib.closing(Client()) as impatient:
+        impatient.runner(tasks=[Zombie], cache=InMemoryCache()).run_all()
+
+    assert diary == ["'late' was not cached: this attempt's task was given to another runner."]
+    (task,) = all_tasks(client, job)
+    assert [attempt.outcome for attempt in task.attempts] == ["lost", "computed"]
 
 
 @pytest.mark.clause("1.3-3")

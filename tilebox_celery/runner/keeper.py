@@ -110,12 +110,17 @@ class Keeper:
     def _beat(self) -> None:
         if is_stopped(self.parent):
             return
-        healthy = [
-            batch.slot_id
-            for batch in self._slots()
-            if batch.slot_id not in self.dead_slots and not self.watch.is_gone(batch.pid) and not is_stopped(batch.pid)
-        ]
-        runners.heartbeat(self._ledger(), self.runner_id, healthy, self.lease)
+        healthy = {
+            batch.slot_id: (number, batch.claim_id)
+            for number in range(self.pages.slots)
+            if (batch := self.pages.read(number)).slot_id
+            and batch.slot_id not in self.dead_slots
+            and not self.watch.is_gone(batch.pid)
+            and not is_stopped(batch.pid)
+        }
+        pulse = runners.heartbeat(self._ledger(), self.runner_id, list(healthy), self.lease)
+        for slot_id in pulse.gone:  # its tasks went to others while it was silent
+            self.pages.revoke_all(*healthy[slot_id])
 
     def _take_back_old_batches(self) -> None:
         """Give tasks back that wait in a batch behind one that runs long."""

@@ -92,6 +92,11 @@ class Pages:
             first = position + 1
         return batch, batch.tasks[first:] if batch.position >= 0 else []
 
+    def revoke_all(self, no: int, claim_id: str) -> None:
+        """Tell a slot that the ledger has given its batch to others; nothing happens if it has another one by now."""
+        if self.read(no).claim_id == claim_id:
+            POSITION.pack_into(self._memory, CONTROL_SIZE + no * PAGE_SIZE + REVOKED_AT, 0)
+
 
 class Page:
     """The page of one slot, as the slot writes it."""
@@ -118,6 +123,12 @@ class Page:
     def start(self, position: int) -> bool:
         """Publish which task starts; False: it was taken back, do not start it."""
         POSITION.pack_into(self._memory, self._at + POSITION_AT, position)
+        (revoked,) = POSITION.unpack_from(self._memory, self._at + REVOKED_AT)
+        return bool(position < revoked)
+
+    def holds(self) -> bool:
+        """Tell whether the running task is still this slot's, as far as the keeper knows."""
+        (position,) = POSITION.unpack_from(self._memory, self._at + POSITION_AT)
         (revoked,) = POSITION.unpack_from(self._memory, self._at + REVOKED_AT)
         return bool(position < revoked)
 
