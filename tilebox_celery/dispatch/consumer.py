@@ -58,9 +58,9 @@ class LedgerConsumer(Consumer):  # type: ignore[misc] # Celery has no types
 
     def _shield(self, transport: Any) -> None:
         """Drop what Redis or Valkey hands over and kombu cannot even read: it has left the queue already."""
-        read = getattr(transport, "on_readable", None)
-        if read is None:
-            return
+        if transport.driver_type != "redis":
+            return  # AMQP's frames say where a message ends: its content comes to the handler alone
+        read = transport.on_readable
 
         def on_readable(fileno: int) -> None:
             try:
