@@ -15,10 +15,10 @@ begin
         return;
     end if;
     if exists (
-        select 1 from (
+        select 1 from unnest(array(  -- an array: a condition would be pushed down, and living clusters not locked
             select c.deleted_at from tbx.clusters c
             where c.id in (select r.cluster_id from tbx.routes r where r.id = any (p_family.task_route)) order by c.id for share
-        ) c where c.deleted_at is not null
+        )) deleted(at) where deleted.at is not null
     ) then
         raise exception 'cluster deleted' using errcode = 'TBX01';
     end if;
