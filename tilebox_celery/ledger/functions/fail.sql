@@ -34,7 +34,7 @@ begin
             'failed', p_cpu_us[j.n], p_rss[j.n], left(p_errors[j.n], 65536)
         from judged j
     ), written as (
-        update tbx.tasks t set display = coalesce(left(p_displays[j.n], 1024), t.display),
+        update tbx.tasks t set display = case when j.again then t.display else coalesce(left(p_displays[j.n], 1024), t.display) end,
             state = case when j.again then 'QUEUED' else t.state end, retries = t.retries + j.again::int,
             claim_id = case when j.again then null else t.claim_id end, slot_id = case when j.again then null else t.slot_id end,
             phase = case when not j.again then '-' when j.waits then 'd' else 'r' end::"char",

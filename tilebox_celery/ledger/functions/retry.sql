@@ -27,6 +27,8 @@ begin
     update tbx.tasks t set state = 'QUEUED', run_after = null,
         retries = case when t.state = 'FAILED' then 0 else t.retries end,
         crashes = case when t.state = 'FAILED' then 0 else t.crashes end,
+        -- the last line of a failed task's display is its error
+        display = case when t.state = 'FAILED' then nullif(regexp_replace(t.display, '\n[^\n]*$', ''), '') else t.display end,
         phase = case when t.limit_id is not null then 'h' else 'r' end::"char"
     from locked l where t.job_id = p_job and t.id = l.id;
     perform 1 from tbx.job_limits l where l.job_id = p_job order by l.id for update;
