@@ -1,5 +1,6 @@
 """Run the command line: in this process as its users' shells would see it, and as real processes."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,10 @@ def cli(ledger_url: str, stack: Stack, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("TILEBOX_CELERY_BROKER_URL", stack.broker_url)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     cli = Cli(tmp_path)
     yield cli
     cli.stop()
+    for name, module in list(sys.modules.items()):  # the next test has others of the same name
+        if (getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from typer.testing import CliRunner
 
 from tests.cli.program import command_paths
@@ -14,6 +15,7 @@ def context() -> Any:
     return json.loads(CliRunner().invoke(app, ["agent-context"]).stdout)
 
 
+@pytest.mark.clause("cli-17")
 def test_every_command_has_its_options() -> None:
     """Options come with names, help, and whether they are required or flags."""
     submit = context()["commands"]["job"]["commands"]["submit"]

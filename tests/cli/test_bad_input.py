@@ -86,14 +86,14 @@ MODULES = {
 }
 
 
+@pytest.mark.clause("cli-4")
 @pytest.mark.parametrize("noun", sorted({words[0] for words, _, _ in BAD}))
 def test_bad_input_gets_one_sentence(
-    cli: Cli, cluster: Cluster, connection: Connection, tmp_path: Path, noun: str, monkeypatch: pytest.MonkeyPatch
+    cli: Cli, cluster: Cluster, connection: Connection, tmp_path: Path, noun: str
 ) -> None:
     """One sentence on stderr, nothing on stdout, the right exit code, and the ledger as it was."""
     for name, text in MODULES.items():
         (tmp_path / f"{name}.py").write_text(text)
-    monkeypatch.syspath_prepend(str(tmp_path))
     before = connection.execute(WRITTEN).fetchone()
     mine = [each for each in BAD if each[0][0] == noun]
 
@@ -108,6 +108,7 @@ def test_bad_input_gets_one_sentence(
     assert connection.execute(WRITTEN).fetchone() == before
 
 
+@pytest.mark.clause("cli-7")
 def test_answer_is_missing_where_nobody_can_be_asked(cli: Cli, cluster: Cluster, connection: Connection) -> None:
     """What destroys something needs --yes where there is no terminal."""
     before = connection.execute(WRITTEN).fetchone()

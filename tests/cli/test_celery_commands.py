@@ -7,6 +7,8 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.cli.program import PROGRAM, Cli
 from tests.project.checkout import running_server
 from tests.project.rabbitmq_server import free_ports
@@ -48,6 +50,7 @@ app = runner.celery_app
 """
 
 
+@pytest.mark.clause("cli-13")
 def test_flower_listens_on_loopback_with_our_settings(cli: Cli, tmp_path: Path) -> None:
     """Without options Flower can be reached from this machine only, and is read-only."""
     [port] = free_ports(1)
@@ -85,6 +88,7 @@ def test_flower_with_a_login_may_listen_anywhere() -> None:
     ]
 
 
+@pytest.mark.clause("cli-18")
 def test_celery_has_our_commands(cli: Cli, cluster: Cluster, ledger_url: str, tmp_path: Path) -> None:
     """`celery -A my_runner:app tilebox ...` works on the ledger of the app's runner, with our exit codes."""
     (tmp_path / "my_runner.py").write_text(RUNNER.format(url=ledger_url))

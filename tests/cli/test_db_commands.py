@@ -44,6 +44,7 @@ def test_check_of_a_newer_ledger_fails(cli: Cli, connection: Connection) -> None
     assert shown.stderr.startswith("The ledger has schema version 99, newer than this code")
 
 
+@pytest.mark.clause("cli-15")
 def test_prune_deletes_what_was_completed(cli: Cli, client: Client, cluster: Cluster, tmp_path: Path) -> None:
     """Completed jobs and their caches go; failed and queued ones stay, and without --yes nothing happens."""
     old, broken = client.jobs().submit("old", Leaf(1)), client.jobs().submit("broken", Boom())

@@ -23,6 +23,7 @@ def levels(done: Done) -> dict[str, str]:
     return found
 
 
+@pytest.mark.clause("cli-14")
 def test_healthy_servers(cli: Cli, cluster: Cluster) -> None:
     """With servers that answer all is well, but that no runner is there."""
     done = cli("doctor", "--json")

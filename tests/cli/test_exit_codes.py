@@ -36,6 +36,7 @@ def queued(client: Client, cluster: Cluster) -> Job:
     return client.jobs().submit("queued", Leaf(1))
 
 
+@pytest.mark.clause("cli-3")
 @pytest.mark.parametrize("verb", ["wait", "watch"])
 def test_completed_job_gives_0(cli: Cli, completed: Job, verb: str) -> None:
     """Who waits for a completed job gets 0."""
@@ -84,6 +85,7 @@ def test_job_that_is_not_over_in_time_gives_124(cli: Cli, queued: Job, verb: str
     assert done.stderr == f"Job {queued.id} is SUBMITTED after 0.1 s: 1 queued tasks.\n"
 
 
+@pytest.mark.clause("cli-6")
 def test_ctrl_c_gives_130_and_leaves_the_job(cli: Cli, queued: Job, client: Client) -> None:
     """Ctrl-C ends the waiting, not the job, and says how the job can be canceled."""
     process = cli.start("job", "watch", str(queued.id))

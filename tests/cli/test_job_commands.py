@@ -1,19 +1,26 @@
 """Jobs on the command line: submit by name or class, short ids, list, explain, retry, cancel."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from tests.cli.program import Cli
 from tests.cli.workflow import Boom, Fan, Greet, Leaf
+from tilebox_celery.cli import output
+from tilebox_celery.cli.job_tables import job_table
 from tilebox_celery.model.cluster import Cluster
+from tilebox_celery.model.job import Job
+from tilebox_celery.model.states import JobState
 from tilebox_celery.postgres.connection import Connection
 from tilebox_celery.workflows import Client
 
 STORED = "select r.name, r.major, r.minor, t.input from tbx.tasks t join tbx.routes r on r.id = t.route_id"
 
 
+@pytest.mark.clause("cli-9")
 @pytest.mark.parametrize(
     ("task", "given", "stored"),
     [
@@ -72,6 +79,7 @@ def test_input_from_stdin_and_file(cli: Cli, cluster: Cluster, connection: Conne
     assert [row[3] for row in connection.execute(STORED + " order by r.name").fetchall()] == [b'{"a": 1}', b"[1, 2]"]
 
 
+@pytest.mark.clause("cli-5")
 def test_id_may_be_shortened_while_it_is_unique(cli: Cli, client: Client, cluster: Cluster) -> None:
     """The start of an id is enough, with or without dashes; what several jobs share is refused with their ids."""
     first, second = (client.jobs().submit(name, Leaf(1)) for name in ("first", "second"))
@@ -95,6 +103,18 @@ def test_ids_in_a_list_can_be_used(cli: Cli, client: Client, cluster: Cluster) -
 
     names = [cli("job", "get", text, "--json").document["name"] for text in shown]
     assert names == ["job 4", "job 3", "job 2", "job 1", "job 0"]
+
+
+def test_ids_that_start_alike_are_shown_longer(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ids in a list are as long as it takes to tell them apart, and at least a millisecond's worth."""
+    ids = [UUID(f"018dd029-58ca-7000-8000-0000000000{end}") for end in ("05", "15")]
+    jobs = [Job(each, "alike", "", JobState.SUBMITTED, datetime.now(UTC)) for each in ids]
+
+    output.show(job_table(jobs))
+    output.show(job_table(jobs[:1]))
+
+    shown = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "alike" in line]
+    assert shown == [str(ids[0])[:35], str(ids[1])[:35], "018dd029-58ca"]
 
 
 def test_list_filters(cli: Cli, client: Client, cluster: Cluster) -> None:
@@ -177,6 +197,7 @@ def test_many_siblings_are_folded(cli: Cli, client: Client, cluster: Cluster) ->
     assert (len(folded), len(whole)) == (14, 43)
 
 
+@pytest.mark.clause("cli-19")
 def test_aliases_of_other_programs(cli: Cli, cluster: Cluster) -> None:
     """Plurals, ls, rm and show are understood and not listed."""
     answers = [cli("jobs", "ls"), cli("clusters", "ls"), cli("runners", "ls"), cli("cluster", "show", cluster.slug)]

@@ -52,6 +52,7 @@ def jobs(client: Client) -> dict[str, Job]:
     return made | {"open": client.jobs().submit("open", Greet("x"))}
 
 
+@pytest.mark.clause("cli-2")
 def test_json_of_every_command_parses(
     cli: Cli, jobs: dict[str, Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

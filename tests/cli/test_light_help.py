@@ -32,6 +32,7 @@ main()
 """
 
 
+@pytest.mark.clause("cli-1")
 def test_help_of_every_command_is_light() -> None:
     """Each command explains itself with exit code 0, without loading Celery, SQLAlchemy or psycopg."""
     paths = [(), *command_paths(), *{(path[0],) for path in command_paths()}]

@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.program import Cli, wait_for
 from tests.cli.workflow import Leaf, Linger
+from tilebox_celery.cli.loading import load_runner
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.workflows import Client
 
@@ -18,6 +19,7 @@ from tasks import Leaf, Linger
 from tilebox_celery.workflows import Client
 
 runner = Client().runner(tasks=[Leaf, Linger])
+app = runner.celery_app
 """
 CELERY_TASKS = """
 from celery import Celery
@@ -32,7 +34,7 @@ def add(x, y):
 
 @pytest.fixture
 def modules(tmp_path: Path) -> None:
-    """The modules ``tasks`` and ``my_runner`` in the working directory of the commands."""
+    """The modules ``tasks``, ``my_runner`` and ``shop`` in the working directory of the commands."""
     (tmp_path / "tasks.py").write_text(WORKFLOW.read_text())
     (tmp_path / "my_runner.py").write_text(RUNNER)
     (tmp_path / "shop.py").write_text(CELERY_TASKS)
@@ -48,6 +50,7 @@ def started(cli: Cli, *words: str) -> subprocess.Popen[str]:
     return process
 
 
+@pytest.mark.clause("cli-10")
 @pytest.mark.system
 @pytest.mark.parametrize(
     ("number", "words"),
@@ -76,6 +79,7 @@ def test_signal_drains_a_runner(
     assert (client.jobs().find(job).state, client.jobs().find(queued).state) == ("COMPLETED", "SUBMITTED")
 
 
+@pytest.mark.clause("cli-11")
 @pytest.mark.system
 def test_runner_ends_when_it_idles(cli: Cli, client: Client, cluster: Cluster, modules: None) -> None:
     """With --stop-when-idling the queued work is done, subtasks and all, and the runner leaves with 0."""
@@ -89,6 +93,7 @@ def test_runner_ends_when_it_idles(cli: Cli, client: Client, cluster: Cluster, m
     assert cli("runner", "list", "--json").document == []
 
 
+@pytest.mark.clause("cli-12")
 @pytest.mark.system
 def test_celery_worker_command_is_a_runner(cli: Cli, client: Client, cluster: Cluster, modules: None) -> None:
     """`worker` passes Celery's options on, and what it starts executes a job that another command waits for."""
@@ -105,12 +110,17 @@ def test_celery_worker_command_is_a_runner(cli: Cli, client: Client, cluster: Cl
 
 
 def test_module_gives_its_celery_tasks(cli: Cli, client: Client, cluster: Cluster, modules: None) -> None:
-    """Plain Celery tasks of a module are taken, too, under their names."""
-    from tilebox_celery.cli.loading import load_runner
+    """Plain Celery tasks of a module or of an app are taken, too, under their names."""
+    runners = [load_runner(client, [text], None) for text in ("shop", "shop:app", "shop:add")]
 
-    runner = load_runner(client, ["shop"], None)
+    assert [list(map(str, runner.registry.identifiers)) for runner in runners] == [["shop.add v0.0"]] * 3
 
-    assert [str(each) for each in runner.registry.identifiers] == ["shop.add v0.0"]
+
+def test_app_of_a_runner_is_that_runner(cli: Cli, client: Client, cluster: Cluster, modules: None) -> None:
+    """`-m my_runner:app` means the same as `-m my_runner:runner`."""
+    runner = load_runner(client, ["my_runner:runner"], None)
+
+    assert load_runner(client, ["my_runner:app"], None) is runner
 
 
 def test_runner_of_another_cluster_is_refused(cli: Cli, cluster: Cluster, modules: None) -> None:
@@ -122,3 +132,30 @@ def test_runner_of_another_cluster_is_refused(cli: Cli, cluster: Cluster, module
     assert (other.code, cache.code) == (2, 2)
     assert f"is a runner of cluster '{cluster.slug}', not 'x'" in other.stderr
     assert "has its own tasks and cache" in cache.stderr
+
+
+@pytest.mark.clause("cli-16")
+@pytest.mark.system
+def test_dev_runs_the_servers_and_down_stops_them(cli: Cli, tmp_path: Path) -> None:
+    """Without any URL `dev` starts the embedded stack and says where it is, and `down` stops it."""
+    alone = {
+        "TILEBOX_CELERY_LEDGER_URL": "",
+        "TILEBOX_CELERY_BROKER_URL": "",
+        "TILEBOX_CELERY_HOME": str(tmp_path / "home"),
+        "COLUMNS": "300",
+    }
+    dev = cli.start("dev", **alone)
+    assert dev.stderr is not None
+    said = [next(dev.stderr) for _ in range(6)]
+
+    dev.send_signal(signal.SIGINT)
+    ended = cli.finish(dev)
+    stopped, again = (cli.run("down", **alone) for _ in range(2))
+
+    assert [line.split()[0] for line in said] == ["Ledger", "Broker", "Data", "Logs", "Cluster", "No"]
+    assert said[4].split()[1] == "dev-cluster"
+    assert ended.code == 0
+    assert (stopped.stderr, again.stderr) == (
+        f"Stopped the servers in {tmp_path / 'home'}.\n",
+        f"Nothing was running in {tmp_path / 'home'}.\n",
+    )

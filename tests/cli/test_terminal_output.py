@@ -52,6 +52,7 @@ def on_terminal(*words: str, columns: int = 80, **environment: str) -> str:
     return written.decode()
 
 
+@pytest.mark.clause("cli-8")
 @pytest.mark.parametrize(
     "words",
     [

@@ -51,7 +51,7 @@ def load_runner(
 
     Args:
         client: Whose ledger it works for.
-        modules: Each ``module``, whose tasks are taken, or ``module:attribute``, a task class or a runner.
+        modules: Each ``module``, whose tasks are taken, or ``module:attribute``: a task class, a runner, a Celery app.
         cluster: Where it works; by default the default cluster, or that of the runner found.
         cache: Folder of the job cache.
 
@@ -62,7 +62,7 @@ def load_runner(
     from tilebox_celery.client.runner import Runner
     from tilebox_celery.runner.task_runner import TaskRunner
 
-    found = [load(text) for text in modules]
+    found = [getattr(each, "tilebox_runner", each) for each in map(load, modules)]  # the app of a runner is the runner
     whole = [each for each in found if isinstance(each, TaskRunner | Runner)]
     if whole and (len(found) > 1 or cache is not None):
         raise ArgumentError(f"-m {modules[0]} is a runner, which has its own tasks and cache: give it alone.")
@@ -89,7 +89,10 @@ def _tasks(text: str, found: Any) -> list[Any]:
         return [found]
     if isinstance(found, list | tuple):
         return list(found)
-    tasks = list(_tasks_of(found)) if hasattr(found, "__dict__") and not isinstance(found, type) else []
+    if _is_celery_app(found):
+        tasks = [task for name, task in found.tasks.items() if not name.startswith("celery.")]
+    else:
+        tasks = list(_tasks_of(found)) if hasattr(found, "__dict__") and not isinstance(found, type) else []
     if not tasks:
         raise ArgumentError(f"-m {text} has no task classes that can be executed.")
     return tasks
@@ -101,9 +104,13 @@ def _tasks_of(module: Any) -> Iterator[Any]:
             yield value
 
 
+def _is_celery_app(value: Any) -> bool:
+    celery = sys.modules.get("celery")
+    return celery is not None and isinstance(value, celery.Celery)
+
+
 def _is_task(value: Any) -> bool:
     if isinstance(value, type):
-        is_ours = issubclass(value, Task) and value is not Task
-        return is_ours and is_executable(value) and not value.__module__.startswith("tilebox_celery.")
+        return issubclass(value, Task) and value is not Task and is_executable(value)
     celery = sys.modules.get("celery")  # a module that has Celery tasks has loaded it
     return celery is not None and isinstance(value, celery.Task)

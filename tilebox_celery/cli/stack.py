@@ -45,8 +45,9 @@ def add_to(app: typer.Typer) -> None:
         if runner is not None:
             run(runner, number, Pool.PREFORK)
             return
+        ended = _signals()
         output.say("No tasks: give their module as -m my.module. Ctrl-C stops.")
-        _wait_for_signal()
+        ended.wait()
 
     @command(app, "down", short_help="Stop the embedded servers now.")
     def stop_stack() -> None:
@@ -75,8 +76,9 @@ def _say_where(client: "Client") -> None:
     output.stderr().print(output.facts([*rows, ("Cluster", client.clusters().default().slug)]))
 
 
-def _wait_for_signal() -> None:
+def _signals() -> threading.Event:
+    """Return what a signal will set."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    ended.wait()
+    return ended
