@@ -1,5 +1,6 @@
 """Send wake-ups as Celery messages; a broker that is away costs time, never correctness."""
 
+import contextlib
 import logging
 import os
 import threading
@@ -50,7 +51,7 @@ class Publisher:
                 self._send(producer, wake_up)
         except Exception as error:  # whatever the transport raises: the ledger has the work, the sweep wakes
             self._retry_at = time.monotonic() + PAUSE
-            self._local.producer = None
+            self._forget_producer()
             logger.warning("wake-up not sent, jobs go on without the broker: %s", type(error).__name__)
             logger.debug("broker error", exc_info=error)
 
@@ -71,6 +72,12 @@ class Publisher:
             delivery_mode=1,
             **message.properties,
         )
+
+    def _forget_producer(self) -> None:
+        producer, self._local.producer = getattr(self._local, "producer", None), None
+        if producer is not None:
+            with contextlib.suppress(Exception):  # it is broken: only its socket is to be closed
+                producer.connection.collect(socket_timeout=1.0)
 
     def _producer(self) -> Any:
         if self._pid != os.getpid():
