@@ -194,6 +194,26 @@ def test_a_task_class_in_a_canvas_takes_no_result(client: Client, cluster: Clust
         client.jobs().submit_canvas("mixed", chain(add.s(1, 1), back))
 
 
+def test_a_task_class_in_a_canvas_gives_no_result(client: Client, cluster: Cluster) -> None:
+    """A Celery task behind it must be immutable, and waits for the whole subtree."""
+    jobs = client.jobs()
+    tree = jobs.canvas(jobs.submit("tree", Tree("t", 1)))
+
+    with pytest.raises(CanvasError, match=r"^chain\[0\]: canvas.Tree is a Task class, which returns nothing"):
+        jobs.submit_canvas("mixed", chain(tree, pack.s()))
+    job = jobs.submit_canvas("mixed", chain(tree, pack.si("after")))
+    client.runner(tasks=[Tree, Leaf, pack]).run_all()
+
+    done = sorted(
+        (task.attempts[-1].finished_at, task.display)
+        for task in jobs.iter_tasks(job)
+        if task.attempts[-1].finished_at is not None
+    )
+    assert jobs.result(job) == ["after"]
+    assert (len(done), done[-1][1]) == (7, "canvas_project.pack")
+    assert jobs.canvas(job)["task"] == "celery.chain"
+
+
 def test_results_of_intermediate_tasks_are_kept(client: Client, runner: TaskRunner, connection: Connection) -> None:
     """As JSON; a null takes no row."""
     client.jobs().submit_canvas("kept", chain(kept.s("a"), kept.s(), do.si("states"), kept.si(None)))

@@ -32,6 +32,7 @@ from tilebox_celery.runner.celery_task import is_celery_task
 from tilebox_celery.runner.task_runner import TaskRunner
 from tilebox_celery.settings import Settings
 from tilebox_celery.testing.clock import DatabaseClock
+from tilebox_celery.workflows import ExecutionContext, Task
 
 Run = Callable[[Any], Any]
 RunJob = Callable[[Any], Job]
@@ -325,6 +326,22 @@ def test_only_celery_tasks_are_taken_for_such() -> None:
         False,
         False,
     ]
+
+
+def test_a_task_class_of_the_same_name_ends_soon(client: Client, cluster: object) -> None:
+    """A Task class under the name of a Celery task cannot read its input, and is not tried for ever."""
+
+    class Namesake(Task):
+        value: int
+
+        def execute(self, context: ExecutionContext) -> None:
+            raise AssertionError
+
+    job = client.jobs().submit_canvas("namesake", {"task": "Namesake", "args": [1]})
+    client.runner(tasks=[Namesake]).run_all()
+
+    assert "the class has no field 'args'" in str(first_task(client, job).error)
+    assert client.jobs().find(job).state == "FAILED"
 
 
 def test_retry_has_no_meaning_in_a_loop(client: Client, run_job: RunJob) -> None:

@@ -34,7 +34,7 @@ def worker(client: Client, cluster: Cluster, stack: Stack, tmp_path: Path) -> It
         )
     yield psutil.Process(process.pid)
     process.send_signal(signal.SIGTERM)
-    process.wait(30)
+    process.wait(60)
     assert process.returncode == 0, log.read_text()[-3000:]
 
 
@@ -47,7 +47,7 @@ def test_a_nested_canvas_runs_on_a_pool_of_processes(client: Client, worker: psu
 
     job = client.jobs().submit_canvas("nested", canvas)
 
-    assert job.wait(60).state == "COMPLETED"
+    assert job.wait(90).state == "COMPLETED"
     expected = [sum(i * i for i in range(20)), 1, [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]]
     assert client.jobs().result(job) == [expected, "end"]
 
@@ -63,7 +63,7 @@ def test_a_canvas_survives_the_death_of_a_process(client: Client, worker: psutil
     started.unlink()
     started.touch()
 
-    assert job.wait(60).state == "COMPLETED"
+    assert job.wait(90).state == "COMPLETED"
     assert client.jobs().result(job) == 42
     held = client.jobs().tasks(job)[1]
     assert [attempt.outcome for attempt in held.attempts] == ["lost", "computed"]

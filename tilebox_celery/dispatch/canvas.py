@@ -130,11 +130,12 @@ def steps_of_job(graph: JobGraph) -> Steps:
     if graph.shape is None:
         return steps_of_graph(graph)
     ledger_tasks = set(unfold_runs(graph.shape.get("ledger_tasks", ())))
+    roots = [task for task in graph.tasks if task.parent_id is None]
     leaves = [
         ledger_leaf(LedgerTask(task.identifier, task.input, task.max_retries, task.optional))
         if position in ledger_tasks
         else read_leaf(task.identifier.name, task.input, task.display)
-        for position, task in enumerate(graph.tasks)
+        for position, task in enumerate(roots)
     ]
     return decode_shape(graph.shape, leaves)
 
@@ -171,22 +172,26 @@ def check_known(plan: CanvasPlan, registered: set[str]) -> None:
 
 
 def _check_results(wiring: Wiring) -> None:
-    """Refuse a task whose result is ignored and taken."""
-    ignored = {position for position, leaf in enumerate(wiring.leaves) if leaf.ignores_result}
-    if not ignored:
+    """Refuse to hand on what no task returns."""
+    nothing: dict[int, str] = {}
+    for position, leaf in enumerate(wiring.leaves):
+        if leaf.ledger_task is not None:
+            nothing[position] = "is a Task class, which returns nothing, but its result is taken by"
+        elif leaf.ignores_result:
+            nothing[position] = "ignores its result (ignore_result), which is taken by"
+    if not nothing:
         return
     seen: set[int] = set()
     for leaf, source in zip(wiring.leaves, wiring.sources, strict=True):
         if source is None or id(source) in seen:
             continue
         seen.add(id(source))  # siblings share one source
-        for position in positions_of(source):
-            if position in ignored:
-                giver = wiring.leaves[position]
-                raise CanvasError(
-                    f"{_who(giver.path, giver.task)} ignores its result (ignore_result), which "
-                    f"{_who(leaf.path, leaf.task)} takes: write the latter as si(...), or keep the result."
-                )
+        for position in nothing.keys() & positions_of(source):
+            giver = wiring.leaves[position]
+            raise CanvasError(
+                f"{_who(giver.path, giver.task)} {nothing[position]} {_who(leaf.path, leaf.task)}: "
+                "write the latter as si(...)."
+            )
 
 
 def _who(path: str, name: str) -> str:

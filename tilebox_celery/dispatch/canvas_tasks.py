@@ -10,7 +10,10 @@ from tilebox_celery.errors import CanvasError
 
 
 class TaskFinder:
-    """Finds tasks by name in the app of a signature, or else in the app of this process; never makes an app."""
+    """Finds tasks by name in the app of a signature, or else in the app of this process; never makes an app.
+
+    An app that holds no tasks, and the one named "default" that Celery makes where there is none, know nothing.
+    """
 
     def __init__(self) -> None:
         self.unknown: dict[str, str] = {}
@@ -32,7 +35,7 @@ class TaskFinder:
         if app is None:
             return None
         found = app.tasks.get(leaf.task)
-        if found is None and any(not name.startswith("celery.") for name in app.tasks):
+        if found is None and app.main != "default" and any(not name.startswith("celery.") for name in app.tasks):
             self.unknown.setdefault(leaf.task, leaf.path)
         return found
 

@@ -100,7 +100,7 @@ def _request(entry: CeleryEntry, claimed: ClaimedTask, job: JobRef, call: Call, 
         "root_id": str(job.uuid),
         "parent_id": parent,
         "retries": claimed.retries,
-        "hostname": socket.gethostname(),
+        "hostname": _HOST,
         "origin": "tilebox_celery",
         "headers": call.headers,
         "stamped_headers": list(call.stamps) or None,
@@ -160,6 +160,7 @@ def _delay_us(when: Any, app: Any) -> int:
     return int(min(max(seconds, 0.0), LONGEST_DELAY) * 1e6)
 
 
+_HOST = socket.gethostname()
 _CELERY = {trace.__file__, autoretry.__file__}
 _running = 0
 _blocked_before = False

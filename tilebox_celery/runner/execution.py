@@ -84,7 +84,9 @@ def execute_task(
     except BaseException as error:
         log_task_failure(get_logger(), name, error)
         failed = _failed(error, claimed, context, name)
-        failed.is_final = isinstance(entry, CeleryEntry)  # Celery runs again only what asks for it
+        # Celery runs again only what asks for it. Its tasks are stored with retries without end, which must not become
+        # a loop where a Task class has the name of a Celery task and cannot read its input.
+        failed.is_final = isinstance(entry, CeleryEntry) or (isinstance(error, InputError) and claimed.retries >= 3)
         return failed, context
 
 
