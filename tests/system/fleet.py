@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -85,7 +84,9 @@ class Fleet:
         """End all workers."""
         for worker in self.workers:
             if worker.poll() is None:
-                worker.send_signal(signal.SIGCONT)
+                for process in (psutil.Process(worker.pid), *psutil.Process(worker.pid).children()):
+                    with contextlib.suppress(psutil.Error):
+                        process.resume()  # a test may have stopped it
                 worker.terminate()
         for worker in self.workers:
             try:
