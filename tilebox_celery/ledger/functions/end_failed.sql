@@ -1,7 +1,7 @@
 -- end_failed: RUNNING -> FAILED, which cancels the job; or, below an optional task, RUNNING -> FAILED_OPTIONAL, with
--- QUEUED -> SKIPPED for whatever else waits in that task's subtree. The caller holds the tasks. Gives what became
--- runnable, and what to count beside the end of the attempts.
--- Locks: guards of jobs with optional tasks, jobs by id, waiting tasks below the optional ones, then as settle, limits.
+-- QUEUED -> SKIPPED for whatever else waits in that task's subtree. The caller holds the tasks, and alone the guards
+-- of jobs with optional tasks. Gives what became runnable, and what to count beside the end of the attempts.
+-- Locks: jobs by id, waiting tasks below the optional ones, then as settle, limits.
 create or replace function tbx.end_failed(p_now timestamptz, p_failed tbx.finished[])
 returns tbx.outcome language plpgsql as $$
 declare
@@ -12,7 +12,6 @@ declare
     v_jobs bigint[]; v_groups bigint[]; v_depths int[]; v_counts int[];
 begin
     perform set_config('synchronous_commit', 'on', true);  -- a failure ends the job: durable
-    perform tbx.guard_jobs(array(select f.job_id from unnest(p_failed) f where f.optional_id is not null), true);
     update tbx.tasks t set claim_id = null, slot_id = null,
         state = case when f.optional_id is not null then 'FAILED_OPTIONAL' else 'FAILED' end::tbx.task_state
     from unnest(p_failed) f where t.job_id = f.job_id and t.id = f.id;

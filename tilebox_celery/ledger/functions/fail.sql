@@ -1,7 +1,8 @@
 -- fail: RUNNING -> QUEUED while retries are left (at once, for any runner), else RUNNING -> FAILED or, below an
 -- optional task, RUNNING -> FAILED_OPTIONAL. In a canceled job nothing is retried. Stale claims change nothing (kind
 -- s). p_delay_us: a wait before the retry (null: none). p_final: no retry, whatever is left.
--- Locks: the slot's guard, shared; tasks by (job, id); as end_failed; clusters; counts; idle slots.
+-- Locks: the slot's guard, shared; tasks by (job, id); guards of jobs with optional tasks, alone; canceled jobs, shared;
+-- then as end_failed; clusters; counts; idle slots.
 create or replace function tbx.fail(
     p_slot bigint, p_claim uuid, p_jobs bigint[], p_tasks bigint[], p_start_us bigint[], p_run_us bigint[],
     p_cpu_us bigint[], p_rss bigint[], p_displays text[], p_errors text[], p_delay_us bigint[], p_final boolean[]
@@ -10,21 +11,25 @@ declare
     v_guard boolean := pg_advisory_xact_lock_shared(7415, (p_slot % 2147483647)::int) is null;
     v_now timestamptz := tbx.now();
     v_runner bigint := (select s.runner_id from tbx.slots s where s.id = p_slot);
-    v_canceled bigint[] := tbx.canceled_jobs(p_jobs);
+    v_canceled bigint[];
     v_current bigint[];
     v_failed tbx.finished[];
     v_runnable tbx.runnable[];
     v_tallies tbx.tally[];
     v_outcome tbx.outcome;
 begin
-    with locked as materialized (
+    perform tbx.guard_jobs(array(
+        select case when t.optional_id is not null then t.job_id end from unnest(p_jobs, p_tasks) x(j, i)
+        join tbx.tasks t on t.job_id = x.j and t.id = x.i and t.claim_id = p_claim and t.state = 'RUNNING'
+        order by t.job_id, t.id for update of t), true);
+    v_canceled := tbx.canceled_jobs(p_jobs);
+    with held as (
         select x.n, t.* from unnest(p_jobs, p_tasks) with ordinality x(j, i, n)
         join tbx.tasks t on t.job_id = x.j and t.id = x.i and t.claim_id = p_claim and t.state = 'RUNNING'
-        order by t.job_id, t.id for update of t
     ), judged as (
-        select l.*, coalesce(p_delay_us[l.n], 0) > 0 as waits,
-            l.retries < l.max_retries and not l.job_id = any (v_canceled) and not coalesce(p_final[l.n], false) as again
-        from locked l
+        select h.*, coalesce(p_delay_us[h.n], 0) > 0 as waits,
+            h.retries < h.max_retries and not h.job_id = any (v_canceled) and not coalesce(p_final[h.n], false) as again
+        from held h
     ), journal as (
         insert into tbx.attempts (job_id, task_id, attempt, claim_id, runner_id, slot_id, claimed_at, started_at,
             finished_at, outcome, cpu_us, peak_rss, error)

@@ -1,7 +1,8 @@
 -- lose_tasks: RUNNING -> QUEUED for what slots held whose processes are gone, or silent for a whole lease. The task
 -- that was running (p_task; null: unknown, so all of them) is charged a crash and waits 0, 1, 2, 4 ... 30 s; its batch
 -- mates go back free. More than 10 crashes: RUNNING -> FAILED or FAILED_OPTIONAL. The caller holds the slots' guards.
--- Locks: tasks by (job, id); canceled jobs, shared; then as end_failed; clusters; counts; idle slots.
+-- Locks: tasks by (job, id); guards of jobs with optional tasks, alone; canceled jobs, shared; then as end_failed;
+-- clusters; counts; idle slots.
 create or replace function tbx.lose_tasks(p_slots bigint[], p_job bigint, p_task bigint, p_reason text)
 returns setof tbx.step language plpgsql as $$
 declare
@@ -12,9 +13,11 @@ declare
     v_tallies tbx.tally[];
     v_outcome tbx.outcome;
 begin
+    perform tbx.guard_jobs(array(
+        select case when t.optional_id is not null then t.job_id end from tbx.tasks t
+        where t.slot_id = any (p_slots) and t.state = 'RUNNING' order by t.job_id, t.id for update), true);
     v_canceled := tbx.canceled_jobs(array(
-        select t.job_id from tbx.tasks t where t.slot_id = any (p_slots) and t.state = 'RUNNING'
-        order by t.job_id, t.id for update));
+        select distinct t.job_id from tbx.tasks t where t.slot_id = any (p_slots) and t.state = 'RUNNING'));
     with held as (
         select t.*, s.runner_id, x.charged, x.charged and t.crashes >= 10 as spent,
             case when x.charged and t.crashes > 0 then least(30, power(2, t.crashes - 1)) * interval '1 second' end as wait,
