@@ -235,3 +235,8 @@ create type tbx.outcome as (runnable tbx.runnable[], tallies tbx.tally[]);
 create type tbx.finished as (
     n int, job_id bigint, id bigint, group_id bigint, depth int, optional_id bigint, limit_id bigint
 );
+
+-- Runner ids name queues and channels: two ledgers that share a broker must not share the names.
+do $$ begin
+    execute format('alter table tbx.runners alter column id restart with %s', 1 + (random() * 1e9)::bigint * 1000000);
+end $$;
