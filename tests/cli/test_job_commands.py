@@ -160,6 +160,22 @@ def test_retry_counts_and_dry_run_changes_nothing(cli: Cli, client: Client, clus
     assert (real.stdout, client.jobs().find(job).state) == ("1 failed task runs again.\n", "STARTED")
 
 
+def test_retry_of_what_has_not_failed(cli: Cli, client: Client, cluster: Cluster) -> None:
+    """A canceled job goes on, a completed one stays as it is, and the sentence says which."""
+    done = client.jobs().submit("done", Leaf(1))
+    client.runner(tasks=[Leaf]).run_all()
+    stopped = client.jobs().submit("stopped", Leaf(1))
+    client.jobs().cancel(stopped)
+
+    answers = [cli("job", "retry", str(job.id)) for job in (done, stopped)]
+
+    assert [answer.stdout for answer in answers] == [
+        "No task of the job has failed, and it is COMPLETED: nothing changed.\n",
+        "No task of the job has failed; it goes on.\n",
+    ]
+    assert client.jobs().find(stopped).state == "SUBMITTED"
+
+
 def test_cancel_says_how_it_goes_on(cli: Cli, client: Client, cluster: Cluster) -> None:
     """A canceled job can be retried, and the command says so."""
     job = client.jobs().submit("stop", Leaf(1))

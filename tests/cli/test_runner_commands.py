@@ -125,9 +125,7 @@ def test_app_of_a_runner_is_that_runner(cli: Cli, client: Client, cluster: Clust
 
 def test_runner_of_another_cluster_is_refused(cli: Cli, cluster: Cluster, modules: None) -> None:
     """A runner object has its cluster and its cache: options that contradict it are named."""
-    other, cache = (
-        cli.run("runner", "start", "-m", "my_runner:runner", *more) for more in (["-c", "x"], ["--cache", "y"])
-    )
+    other, cache = (cli("runner", "start", "-m", "my_runner:runner", *more) for more in (["-c", "x"], ["--cache", "y"]))
 
     assert (other.code, cache.code) == (2, 2)
     assert f"is a runner of cluster '{cluster.slug}', not 'x'" in other.stderr

@@ -98,14 +98,21 @@ def retry_job(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, only say what would run.")] = False,
 ) -> None:
     """Run the failed tasks of a job again, and let a canceled one go on."""
-    job_id = find_id(job)
-    count = open_client().jobs().retry(job_id, dry_run=dry_run)
+    jobs, job_id = open_client().jobs(), find_id(job)
+    before = jobs.find(job_id)
+    count = jobs.retry(job_id, dry_run=dry_run)
     if output.mode.json:
         output.show_document({"id": str(job_id), "tasks": count, "dry_run": dry_run})
         return
-    what = "1 failed task" if count == 1 else f"{count:,} failed tasks"
-    verb = "would run" if dry_run else "runs" if count == 1 else "run"
-    output.show(f"{what} {verb} again.")
+    would = "would " if dry_run else ""
+    if count == 0 and not before.canceled:
+        nothing = "nothing would change" if dry_run else "nothing changed"
+        output.show(f"No task of the job has failed, and it is {before.state}: {nothing}.")
+    elif count == 0:
+        output.show(f"No task of the job has failed; it {'would go' if dry_run else 'goes'} on.")
+    else:
+        what = "1 failed task" if count == 1 else f"{count:,} failed tasks"
+        output.show(f"{what} {would}run{'' if would or count > 1 else 's'} again.")
 
 
 @command(app, "cancel", short_help="Cancel a job; 'retry' lets it go on.")
