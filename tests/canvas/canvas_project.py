@@ -7,6 +7,7 @@ import sys
 import time
 import zlib
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,9 +17,10 @@ from celery.exceptions import Ignore, Reject
 NO_BROKER = "amqp://nobody:nothing@127.0.0.1:1//"
 
 app = Celery("project", broker=NO_BROKER, set_as_current=False)
+task = partial(app.task, shared=False)  # the apps of other tests in this process are not to get them
 
 
-class Journal(Task):  # type: ignore[misc] # Celery has no types
+class Journal(Task):
     """A base class whose hooks write down that they were called."""
 
     entries: ClassVar[list[str]] = []
@@ -36,39 +38,39 @@ class Journal(Task):  # type: ignore[misc] # Celery has no types
         self.entries.append(f"after {status}")
 
 
-@app.task
+@task
 def add(x: int, y: int) -> int:
     return x + y
 
 
-@app.task
+@task
 def mul(x: int, y: int) -> int:
     return x * y
 
 
-@app.task
+@task
 def total(numbers: list[int]) -> int:
     return sum(numbers)
 
 
-@app.task
+@task
 def pack(*args: Any, **kwargs: Any) -> Any:
     """Return what it was called with."""
     return [list(args), kwargs] if kwargs else list(args)
 
 
-@app.task
+@task
 def mix(*args: Any) -> int:
     """Return a number that depends on all arguments, their order and their nesting."""
     return zlib.crc32(json.dumps(args).encode())
 
 
-@app.task
+@task
 def none_of(*args: Any) -> None:
     """Return nothing."""
 
 
-@app.task
+@task
 def fail(*args: Any, unless: str = "") -> Any:
     """Fail unless a file is there; then return the first argument."""
     if unless and Path(unless).exists():
@@ -76,25 +78,25 @@ def fail(*args: Any, unless: str = "") -> Any:
     raise ValueError(args[0])
 
 
-@app.task
+@task
 def kept(value: Any) -> Any:
     """Return a value."""
     return value
 
 
-@app.task(ignore_result=True)
+@task(ignore_result=True)
 def unkept(value: Any) -> Any:
     """Return a value that nobody is to keep."""
     return value
 
 
-@app.task(bind=True)
+@task(bind=True)
 def stamps(self: Any) -> Any:
     """Return its stamps."""
     return self.request.stamps
 
 
-@app.task(bind=True)
+@task(bind=True)
 def see_request(self: Any, *args: Any, **kwargs: Any) -> Any:
     """Return what it sees of its request."""
     request = self.request
@@ -113,7 +115,7 @@ def see_request(self: Any, *args: Any, **kwargs: Any) -> Any:
     return {name: getattr(request, name) for name in names} | {"job": request.tilebox_job, "app": current_app.main}
 
 
-@app.task(bind=True)
+@task(bind=True)
 def flaky(self: Any, value: Any, failures: int, **retry: Any) -> Any:
     """Fail so many times, asking for a retry each time; then return the value."""
     if self.request.retries < failures:
@@ -121,7 +123,7 @@ def flaky(self: Any, value: Any, failures: int, **retry: Any) -> Any:
     return value
 
 
-@app.task(autoretry_for=(ConnectionError,), retry_kwargs={"max_retries": 5, "countdown": 0})
+@task(autoretry_for=(ConnectionError,), retry_kwargs={"max_retries": 5, "countdown": 0})
 def flaky_by_class(value: Any, failures: int) -> Any:
     """Fail so many times; the class says what is retried."""
     if flaky_by_class.request.retries < failures:
@@ -129,7 +131,7 @@ def flaky_by_class(value: Any, failures: int) -> Any:
     return value
 
 
-@app.task
+@task
 def flaky_by_name(value: Any) -> Any:
     """Fail once, and retry by the global name of the task."""
     if flaky_by_name.request.retries == 0:
@@ -137,7 +139,7 @@ def flaky_by_name(value: Any) -> Any:
     return value
 
 
-@app.task(bind=True)
+@task(bind=True)
 def do(self: Any, what: str, *args: Any) -> Any:
     """Do one of the things that no canvas job can, or that it does in its own way."""
     match what:
@@ -178,7 +180,7 @@ def do(self: Any, what: str, *args: Any) -> Any:
     raise AssertionError(what)
 
 
-@app.task(bind=True)
+@task(bind=True)
 def hold(self: Any, value: int, pipe: str) -> int:
     """Tell the process id through a named pipe and wait to be killed; without a pipe, return the value and one."""
     while not Path(pipe).exists():
@@ -190,7 +192,7 @@ def hold(self: Any, value: int, pipe: str) -> int:
     raise AssertionError
 
 
-class Describe(Task):  # type: ignore[misc] # Celery has no types
+class Describe(Task):
     """A class-based task."""
 
     name = "canvas_project.Describe"
@@ -202,7 +204,7 @@ class Describe(Task):  # type: ignore[misc] # Celery has no types
 describe = app.register_task(Describe())
 
 
-@app.task(base=Journal)
+@task(base=Journal)
 def noted(value: Any) -> Any:
     """Return a value, or fail for want of one; its hooks keep a journal."""
     if value is None:

@@ -387,4 +387,4 @@ def test_the_runners_app_keeps_its_tasks_to_itself(runner: TaskRunner) -> None:
     later = Celery("later", set_as_current=False)
 
     assert "tilebox_celery.wake" not in later.tasks
-    assert later.tasks["canvas_project.add"].run(1, 2) == 3
+    assert "canvas_project.add" not in later.tasks

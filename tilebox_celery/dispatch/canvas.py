@@ -9,7 +9,7 @@ ledger does the rest: a group is siblings, a chain link a dependency, a chord a 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tilebox_celery.dispatch.canvas_build import build_signature
 from tilebox_celery.dispatch.canvas_leaf import celery_identifier, dump_call, ledger_leaf, read_leaf
@@ -28,9 +28,11 @@ from tilebox_celery.dispatch.canvas_shape import (
 )
 from tilebox_celery.dispatch.canvas_walk import walk
 from tilebox_celery.errors import CanvasError
-from tilebox_celery.ledger.queries_canvas import JobGraph
 from tilebox_celery.model.grouping import group_by_dependencies
 from tilebox_celery.model.submission import MAX_RETRIES, TaskBatch
+
+if TYPE_CHECKING:
+    from tilebox_celery.ledger.queries_canvas import JobGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ def plan_canvas(signature: Any) -> CanvasPlan:
     return CanvasPlan(wiring, shape, unknown)
 
 
-def canvas_of(graph: JobGraph, app: Any = None) -> Any:
+def canvas_of(graph: "JobGraph", app: Any = None) -> Any:
     """Return a job as a Celery Signature.
 
     Args:
@@ -125,7 +127,7 @@ def canvas_of(graph: JobGraph, app: Any = None) -> Any:
     return build_signature(steps_of_job(graph), app)
 
 
-def steps_of_job(graph: JobGraph) -> Steps:
+def steps_of_job(graph: "JobGraph") -> Steps:
     """Return a job in the normal form of a canvas."""
     if graph.shape is None:
         return steps_of_graph(graph)

@@ -8,20 +8,22 @@ bundles in a row, and two between the same joints, are put together again and ag
 
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tilebox_celery.dispatch.canvas_leaf import ledger_leaf
 from tilebox_celery.dispatch.canvas_shape import Group, Leaf, LedgerTask, Steps
 from tilebox_celery.errors import CanvasError
-from tilebox_celery.ledger.queries_canvas import GraphTask, JobGraph
 from tilebox_celery.model.task_ids import public_task_id
+
+if TYPE_CHECKING:
+    from tilebox_celery.ledger.queries_canvas import GraphTask, JobGraph
 
 SOURCE, SINK = -1, -2
 LARGEST_REDUCED = 10_000
 """Groups of one family up to which implied dependencies are recognised; the work grows with their square."""
 
 
-def steps_of_graph(graph: JobGraph) -> Steps:
+def steps_of_graph(graph: "JobGraph") -> Steps:
     """Return the tasks of a job as a canvas; the subtasks of a task are the step behind it.
 
     Raises:
@@ -42,7 +44,7 @@ def steps_of_graph(graph: JobGraph) -> Steps:
     raise CanvasError("The job has no tasks: there is nothing to state.")
 
 
-def _deepest_first(families: Mapping[int | None, list[GraphTask]]) -> list[tuple[int | None, list[GraphTask]]]:
+def _deepest_first(families: Mapping[int | None, list["GraphTask"]]) -> list[tuple[int | None, list["GraphTask"]]]:
     """Return the families so that each comes after those below it."""
     order: list[tuple[int | None, list[GraphTask]]] = []
     pending: list[int | None] = [None]
@@ -68,7 +70,7 @@ class _Family:
     def __init__(
         self,
         job_key: int,
-        tasks: Sequence[GraphTask],
+        tasks: Sequence["GraphTask"],
         followers: Mapping[int, Sequence[int]],
         below: dict[int, deque[Leaf | Group]],
     ) -> None:
@@ -128,7 +130,7 @@ class _Family:
             raise CanvasError(f"{self._edge(source, target)} cannot be stated as a canvas: the paths around it cross.")
         return between[SOURCE, SINK].steps
 
-    def _side_by_side(self, tasks: Sequence[GraphTask]) -> deque[Leaf | Group]:
+    def _side_by_side(self, tasks: Sequence["GraphTask"]) -> deque[Leaf | Group]:
         if len(tasks) == 1:
             return self._with_subtasks(tasks[0])
         members: list[Steps] = []
@@ -136,7 +138,7 @@ class _Family:
             members += _as_members(self._with_subtasks(task))
         return deque([Group(members)])
 
-    def _with_subtasks(self, task: GraphTask) -> deque[Leaf | Group]:
+    def _with_subtasks(self, task: "GraphTask") -> deque[Leaf | Group]:
         steps = self.below.pop(task.id, None) or deque()
         try:
             steps.appendleft(ledger_leaf(LedgerTask(task.identifier, task.input, task.max_retries, task.optional)))
@@ -159,7 +161,7 @@ class _Family:
     def _first(self, group: int) -> str:
         return self._name(self.members[group][0])
 
-    def _name(self, task: GraphTask) -> str:
+    def _name(self, task: "GraphTask") -> str:
         return f"{task.display or task.identifier.name} ({public_task_id(self.job_key, task.id)})"
 
 
