@@ -88,13 +88,14 @@ def test_pipe_gets_no_colours_and_nothing_is_cut(
 
 
 def test_terminal_of_80_columns_is_enough(client: Client, cli: Cli, cluster: Cluster) -> None:
-    """Lists and trees fit into 80 columns, however long the names are."""
+    """Lists and trees fit into 80 columns, and show where they have cut long names."""
     job = client.jobs().submit("long " * 100, Greet("x" * 500))
     client.runner(tasks=[Greet]).run_all()
 
     for words in (["job", "list"], ["job", "tasks", str(job.id)]):
         lines = [STYLE.sub("", line) for line in on_terminal(*words).splitlines()]
         assert 70 < max(map(len, lines)) <= 80
+        assert "…" in lines[1]
 
 
 def test_colours_only_where_they_are_wanted(client: Client, cli: Cli, cluster: Cluster) -> None:
