@@ -12,7 +12,7 @@ from PIL import Image
 from tilebox_celery.client.client import Client
 from tilebox_celery.demo import expected, results, workflow
 from tilebox_celery.demo.classes import ColourClass, Statistics, add, classify, count
-from tilebox_celery.demo.scene import QUADRANTS, quadrant_path, scene_grid
+from tilebox_celery.demo.scene import QUADRANTS, lay_over, quadrant_path, scene_grid
 from tilebox_celery.demo.snapshot import STAGES, kind
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.model.job import TaskView
@@ -103,6 +103,13 @@ def test_picture_shows_scene_and_classes(scene: np.ndarray, expected_files: dict
     assert np.array_equal(shown[classes != 0], scene.transpose(1, 2, 0)[classes != 0])
     palette = np.array([each.colour for each in ColourClass])
     assert np.array_equal(picture[top : top + grid.height, right : right + grid.width], palette[classes])
+
+
+def test_upper_pixels_fill_only_holes() -> None:
+    """Where quadrants overlap, pixels that are there stay, and only nodata is filled."""
+    below, above = np.array([[1, 0, 0]], np.uint8), np.array([[9, 9, 0]], np.uint8)
+
+    assert lay_over(below, above).tolist() == [[1, 9, 0]]
 
 
 def test_nodata_wins_over_other_classes() -> None:
