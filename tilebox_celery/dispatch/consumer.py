@@ -32,11 +32,13 @@ class LedgerConsumer(Consumer):  # type: ignore[misc] # Celery has no types
         if self.hub is None:
             return super().ensure_connected(conn)
         pause = 0.5
+        joined = False
         while True:
             try:
                 conn.connect()
             except (*conn.connection_errors, OSError) as error:
                 logger.warning("broker %s is away (%s); jobs go on, next try in %.1f s", conn.as_uri(), error, pause)
+                joined = joined or self._join_event_loop()
                 self._serve(pause)
                 pause = min(LONGEST_PAUSE, pause * 2)
             else:
@@ -70,9 +72,17 @@ class LedgerConsumer(Consumer):  # type: ignore[misc] # Celery has no types
 
         transport.on_readable = on_readable
 
+    def _join_event_loop(self) -> bool:
+        """Let the pool and the listener serve the event loop, which was emptied with the connection."""
+        try:
+            self.controller.register_with_event_loop(self.hub)
+        except ValueError as error:  # a child that has just died has no descriptor; the pool replaces it, then again
+            logger.warning("the pool joins the event loop a little later: %s", error)
+            return False
+        return True
+
     def _serve(self, seconds: float) -> None:
         hub = self.hub
-        self.controller.register_with_event_loop(hub)
         deadline = time.monotonic() + seconds
         hub.call_later(seconds, lambda: None)
         loop = hub.create_loop()
