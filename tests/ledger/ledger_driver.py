@@ -165,10 +165,9 @@ class LedgerDriver:
     def clear(self) -> None:
         """Empty the ledger; numbers go on."""
         query = "select tablename from pg_tables where schemaname = 'tbx' and tablename <> all (%s)"
-        for (table,) in self.rows(query, _KEPT):
-            self.connection.execute(f"delete from tbx.{table}".encode(), prepare=False)
-        for table in ("routes", "clusters"):
-            self.connection.execute(f"delete from tbx.{table}".encode())
+        tables = [table for (table,) in self.rows(query, _KEPT)]
+        deletes = "; ".join(f"delete from tbx.{table}" for table in [*tables, "routes", "clusters"])
+        self.connection.execute(deletes.encode(), prepare=False)
         self.routes.forget()
 
     def _batch(self, specs: Sequence[Spec]) -> tuple[TaskBatch, list[int]]:

@@ -31,7 +31,8 @@ SOMETHING_WAITS = precondition(lambda self: any(self.model.claimable(slot) for s
 SOMETHING_RUNS = precondition(lambda self: self.running())
 TASKS = """
     select job_id, id, state::text, phase, attempt, retries, crashes, slot_id, claim_id,
-        array(select a.outcome from tbx.attempts a where (a.job_id, a.task_id) = (t.job_id, t.id) order by a.finished_at)
+        array(select a.outcome from tbx.attempts a
+            where (a.job_id, a.task_id) = (t.job_id, t.id) order by a.finished_at)
     from tbx.tasks t"""
 numbers = st.integers(0, 2**16)
 CLAIM = {
@@ -212,6 +213,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def act_as_zombie(self, pick: int, what: str, specs: list[Spec]) -> None:
         slot, claim, keys = self.one_of(self.zombies, pick)
         keys = [key for key in keys if key not in self.by_id or self.by_id[key].claim != claim]
+        slot = next((task.slot for key in keys if (task := self.by_id.get(key)) and task.slot), slot)
         if what == "advance" and keys:
             assert sorted(self.ledger.advance(slot, claim, [(key, specs) for key in keys]).stale) == sorted(keys)
         elif what == "fail" and keys:

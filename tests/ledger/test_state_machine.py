@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from ledger_driver import LedgerDriver
 from ledger_machine import LedgerMachine
+from ledger_mutants import install
 
 from tilebox_celery.postgres.connection import Connection
 
@@ -20,10 +21,16 @@ QUICK = settings(
 LONG = settings(QUICK, derandomize=False, max_examples=2000, stateful_step_count=60)
 
 
+def hurried(connection: Connection) -> LedgerDriver:
+    """Return a ledger that does not wait for the disk."""
+    connection.execute("set synchronous_commit = off")
+    install(connection)
+    return LedgerDriver(connection)
+
+
 def test_ledger_equals_the_reference(connection: Connection) -> None:
     """Whatever clients, slots, zombies, keepers and time do, tasks are as the reference says and counters are right."""
-    connection.execute("set synchronous_commit = off")
-    ledger = LedgerDriver(connection)
+    ledger = hurried(connection)
 
     run_state_machine_as_test(lambda: LedgerMachine(ledger), settings=QUICK)
 
@@ -32,7 +39,6 @@ def test_ledger_equals_the_reference(connection: Connection) -> None:
 @pytest.mark.timeout(0)
 def test_ledger_equals_the_reference_for_long(connection: Connection) -> None:
     """The same for other seeds, longer lives and 30 times as many of them."""
-    connection.execute("set synchronous_commit = off")
-    ledger = LedgerDriver(connection)
+    ledger = hurried(connection)
 
     run_state_machine_as_test(lambda: LedgerMachine(ledger), settings=LONG)
