@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from conftest import MakeSlot
+from slots_by_hand import MakeSlot
 
 from tilebox_celery.client.client import Client
 from tilebox_celery.errors import ArgumentError, NotFoundError

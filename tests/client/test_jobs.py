@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from conftest import MakeSlot, subtasks
+from slots_by_hand import MakeSlot, subtasks
 
 from tilebox_celery.client.client import Client
 from tilebox_celery.errors import ArgumentError, NotFoundError

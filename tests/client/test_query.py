@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from conftest import MakeSlot, subtasks
+from slots_by_hand import MakeSlot, subtasks
 
 from tilebox_celery.client.client import Client
 from tilebox_celery.errors import ArgumentError

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from conftest import MakeSlot, subtasks
+from slots_by_hand import MakeSlot, subtasks
 
 from tilebox_celery.client.client import Client
 from tilebox_celery.ledger import runners
