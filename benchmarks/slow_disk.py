@@ -33,9 +33,13 @@ def measure_slow_disk(quick: "Servers", report: "Report", runs: int) -> None:
     workload = workloads()[0]
     laps: dict[bool, list[Lap]] = {False: [], True: []}
     with _slow_servers(quick.home.parent / "slow") as slow, ledger_worker(quick) as one, ledger_worker(slow) as other:
+        # A slow commit proves nothing on a busy machine: look for the library itself.
+        mapped = Path(f"/proc/{slow.postgres.pid}/maps").read_text(encoding="utf-8")
+        assert "slow_fsync" in mapped, "PostgreSQL did not load the library"
         commits = {name: _commit_seconds(where) for name, where in (("as it is", quick), ("slow", slow))}
         report.note("  one durable commit: " + ", ".join(f"{name} {s * 1e3:.2f} ms" for name, s in commits.items()))
-        assert commits["slow"] > ADDED_US / 1e6, "the shim is not in effect"
+        if commits["slow"] - commits["as it is"] < ADDED_US / 2e6:
+            report.note("  the disk itself is so busy that the delay hardly shows: this run says little")
         for number in range(runs + 1):
             for is_slow, where, worker in ((False, quick, one), (True, slow, other)):
                 parties = {"workers": worker, "postgres": where.postgres, "valkey": where.valkey}
