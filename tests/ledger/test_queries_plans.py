@@ -40,8 +40,8 @@ HISTORY = f"""
     insert into tbx.clusters (slug, display_name) select 'cluster-' || n, 'cluster' from generate_series(1, 20) n;
     insert into tbx.routes (cluster_id, name, major, minor)
         select c, 'Task' || n, 1, 0 from generate_series(1, 20) c, generate_series(1, 5) n;
-    insert into tbx.runners (cluster_id, name, host, pid, code_version, wake_by, routes, slot_count, state)
-        select 1 + n % 20, 'runner', 'host', 1, '0', 'notify', array[1 + n % 100], 2,
+    insert into tbx.runners (id, cluster_id, name, host, pid, code_version, wake_by, routes, slot_count, state)
+        overriding system value select n + 1, 1 + n % 20, 'runner', 'host', 1, '0', 'notify', array[1 + n % 100], 2,
             case when n % 50 = 0 then 'live' else 'gone' end
         from generate_series(0, 1999) n;
     insert into tbx.slots (runner_id, cluster_id, no, pid, state, lease_until)
