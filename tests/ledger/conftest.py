@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from ledger_driver import LedgerDriver
 from ledger_pauses import install_pauses
 from ledger_races import Stage, stage
 
@@ -16,3 +17,13 @@ def races(ledger_url: str, connection: Connection, request: pytest.FixtureReques
     install_pauses(connection)
     with stage(ledger_url, connection, request.param) as found:
         yield found
+
+
+@pytest.fixture
+def ledger(connection: Connection) -> LedgerDriver:
+    """An empty ledger with the clusters a and b, driven by hand."""
+    connection.execute("set synchronous_commit = off")
+    ledger = LedgerDriver(connection)
+    ledger.create_cluster("a")
+    ledger.create_cluster("b")
+    return ledger

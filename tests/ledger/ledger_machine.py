@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from database_clock import install_test_clock, move_clock
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -58,7 +57,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.states: dict[Id, TaskState] = {}
         self.is_broken = False
         ledger.clear()
-        install_test_clock(ledger.connection, stopped=True)
+        ledger.connection.execute("update tbx.test_clock set stopped_at = clock_timestamp(), ahead = '0'")
         for cluster in CLUSTERS:
             ledger.create_cluster(cluster)
 
@@ -372,7 +371,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return [key for key in self.one_of(self.zombies, pick)[2] if key not in running][:2]
 
     def pass_time(self, seconds: float) -> None:
-        move_clock(self.ledger.connection, timedelta(seconds=seconds))
+        self.ledger.connection.execute("update tbx.test_clock set ahead = ahead + %s", (timedelta(seconds=seconds),))
         self.model.now += seconds
 
     @staticmethod

@@ -8,9 +8,10 @@ from ledger_machine import LedgerMachine
 from ledger_mutants import install
 
 from tilebox_celery.postgres.connection import Connection
+from tilebox_celery.testing import DatabaseClock
 
 QUICK = settings(
-    max_examples=80,
+    max_examples=30,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
@@ -21,24 +22,26 @@ QUICK = settings(
 LONG = settings(QUICK, derandomize=False, max_examples=2000, stateful_step_count=60)
 
 
-def hurried(connection: Connection) -> LedgerDriver:
-    """Return a ledger that does not wait for the disk."""
+def prepared(ledger_url: str, connection: Connection) -> LedgerDriver:
+    """Return a ledger that waits neither for the disk nor for time to pass."""
+    DatabaseClock(ledger_url, stopped=True)
     connection.execute("set synchronous_commit = off")
     install(connection)
     return LedgerDriver(connection)
 
 
-def test_ledger_equals_the_reference(connection: Connection) -> None:
+@pytest.mark.timeout(600)
+def test_ledger_equals_the_reference(ledger_url: str, connection: Connection) -> None:
     """Whatever clients, slots, zombies, keepers and time do, tasks are as the reference says and counters are right."""
-    ledger = hurried(connection)
+    ledger = prepared(ledger_url, connection)
 
     run_state_machine_as_test(lambda: LedgerMachine(ledger), settings=QUICK)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(0)
-def test_ledger_equals_the_reference_for_long(connection: Connection) -> None:
+def test_ledger_equals_the_reference_for_long(ledger_url: str, connection: Connection) -> None:
     """The same for other seeds, longer lives and 30 times as many of them."""
-    ledger = hurried(connection)
+    ledger = prepared(ledger_url, connection)
 
     run_state_machine_as_test(lambda: LedgerMachine(ledger), settings=LONG)
