@@ -1,7 +1,8 @@
 """Stop a call of the ledger between any two of its statements, and let another call run there.
 
 `install_pauses` writes ``tbx.pause()`` behind every statement of every function. `Session` runs a call in a thread and
-can stop it at the n-th of them; everybody else runs through at the price of a function call.
+can stop it at the n-th of them; everybody else runs through at the price of a function call. A call also waits when
+it sleeps before another look at what somebody else holds, as skip_subtree does.
 """
 
 import re
@@ -27,6 +28,10 @@ _PAUSE = b"""
             perform pg_advisory_unlock_shared(9001, pg_backend_pid());
         end if;
     end $$"""
+
+_WAITS = b"""
+    select locktype, classid::int from pg_locks where pid = %s and not granted
+    union all select 'sleep', null from pg_stat_activity where pid = %s and wait_event = 'PgSleep'"""
 
 
 def with_pauses(source: str, pause: str = "perform tbx.pause();") -> str:
@@ -79,9 +84,7 @@ class Session:
         """Wait until the call has ended (``done``), is at its pause (``paused``) or waits for a lock (``waits``)."""
         assert self._call is not None
         while not self._call.done():
-            for locktype, classid in self._watcher.execute(
-                b"select locktype, classid::int from pg_locks where pid = %s and not granted", (self.pid,)
-            ):
+            for locktype, classid in self._watcher.execute(_WAITS, (self.pid, self.pid)):
                 return "paused" if (locktype, classid) == ("advisory", _GATE) else "waits"
             time.sleep(0.0005)  # nothing tells when somebody begins to wait
         return "done"
@@ -96,6 +99,7 @@ class Session:
         return self._call.result(timeout=30)
 
     def close(self) -> None:
-        """End the thread and the connection."""
+        """End the thread and the connection, and with them a call that still waits."""
+        self._watcher.execute(b"select pg_terminate_backend(%s)", (self.pid,))
         self._threads.shutdown()
         self.connection.close()
