@@ -214,7 +214,7 @@ class Reference:
     # --- keepers and the sweep -------------------------------------------------------------------------------------
     def lose(self, slot_id: int, running: Task | None) -> None:
         """The slot's process is gone; `running` is what it was running, None if nobody knows."""
-        self._lose(slot_id, running)
+        self._lose([slot_id], running)
         self._end_call()
 
     def heartbeat(self, runner_id: int, slot_ids: Sequence[int], lease: float) -> None:
@@ -236,8 +236,7 @@ class Reference:
     def sweep(self) -> None:
         lost = [slot_id for slot_id, slot in self.slots.items() if not slot.is_gone and slot.lease_until < self.now]
         if lost:
-            for slot_id in lost:
-                self._lose(slot_id, None)
+            self._lose(lost, None)
             self._end_call()
             return  # the rest waits for the next sweep
         for runner_id, runner in self.runners.items():
@@ -271,10 +270,11 @@ class Reference:
         if state != TaskState.QUEUED:
             task.has_place = False
 
-    def _lose(self, slot_id: int, running: Task | None) -> None:
+    def _lose(self, slot_ids: Sequence[int], running: Task | None) -> None:
         spent = []
-        self.slots[slot_id].is_gone = True
-        for task in self._held_by(slot_id):
+        for slot_id in slot_ids:
+            self.slots[slot_id].is_gone = True
+        for task in [task for slot_id in slot_ids for task in self._held_by(slot_id)]:
             if running is not None and task is not running:
                 self._leave(task, TaskState.QUEUED, "given_back")
             elif task.crashes >= CRASH_RETRIES:
@@ -286,7 +286,7 @@ class Reference:
                 self._leave(task, TaskState.QUEUED, "lost")
                 task.run_after = self.now + wait if wait else None
             task.is_parked = task.job.canceled is not None
-        self._end_failed(spent, "lost")
+        self._end_failed(spent, "lost")  # of all slots together: a job that they cancel is parked by a later sweep
 
     def _end_failed(self, tasks: Sequence[Task], outcome: str) -> None:
         for task in tasks:

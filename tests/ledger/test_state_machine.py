@@ -11,7 +11,7 @@ from tilebox_celery.postgres.connection import Connection
 from tilebox_celery.testing import DatabaseClock
 
 QUICK = settings(
-    max_examples=30,
+    max_examples=100,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
@@ -41,7 +41,7 @@ def test_ledger_equals_the_reference(ledger_url: str, connection: Connection) ->
 @pytest.mark.long
 @pytest.mark.timeout(0)
 def test_ledger_equals_the_reference_for_long(ledger_url: str, connection: Connection) -> None:
-    """The same for other seeds, longer lives and 30 times as many of them."""
+    """The same for other seeds, longer lives and 20 times as many of them."""
     ledger = prepared(ledger_url, connection)
 
     run_state_machine_as_test(lambda: LedgerMachine(ledger), settings=LONG)

@@ -79,7 +79,8 @@ class Pages:
         """Take the tasks that a slot has not started out of its batch, and return them.
 
         The slot writes its position before it looks whether the task was revoked; we write before we look at the
-        position: one of the two sees the other.
+        position: one of the two sees the other. The task at which both meet may be refused to the slot without being
+        returned here: a slot gives back by itself what it was refused (twice does no harm, claims are fenced).
         """
         at = CONTROL_SIZE + no * PAGE_SIZE
         batch = self.read(no)
