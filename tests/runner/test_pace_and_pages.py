@@ -127,7 +127,7 @@ def test_another_process_takes_back_what_was_not_started() -> None:
 
 
 def test_race_between_start_and_taking_back_gives_no_task_to_both() -> None:
-    """While a slot starts one task after the other, each is started or taken back; the refused one the slot gives back."""
+    """While a slot starts one task after the other, each is started or taken back; a refused one goes back as well."""
     for _ in range(2):
         pages = Pages(1)
         page = pages.page(0)
