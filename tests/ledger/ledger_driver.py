@@ -58,7 +58,7 @@ class LedgerDriver:
         family = FamilyBuilder()
         family.add(*self._batch(specs))
         job = job or uuid.uuid4()
-        query = f"select {ANSWER} from tbx.submit('test', %s, 'job', '00-0-0-00', null, {SQL_FAMILY})"
+        query = f"select {ANSWER} from tbx.submit('test', %s, 'job', '00-0-0-00', null, null, {SQL_FAMILY})"
         self.answer = read_answer(self.rows(query, job, *family.parameters()))
         return self.value("select id from tbx.jobs where uuid = %s", job)
 

@@ -16,7 +16,7 @@ from tilebox_celery.ledger import literals as lit
 from tilebox_celery.ledger.calls import ANSWER, Answer, WakeUp, read_answer
 from tilebox_celery.ledger.family import SQL_FAMILY
 from tilebox_celery.ledger.roots import root_parameters
-from tilebox_celery.ledger.routes import RouteIds, no_such_cluster
+from tilebox_celery.ledger.routes import RouteIds, ask_default_cluster, no_such_cluster
 from tilebox_celery.ledger.session import CallSession
 from tilebox_celery.model.cluster import Cluster, new_cluster_slug
 from tilebox_celery.model.submission import TaskBatch
@@ -25,7 +25,9 @@ from tilebox_celery.postgres.connection import Connection
 Publish = Callable[[Sequence[WakeUp]], None]
 """Sends wake-ups as messages; it must not raise, since a lost wake-up costs time only."""
 
-SUBMIT = f"select {ANSWER} from tbx.submit(%s, %s::uuid, %s, %s, %s::jsonb, {SQL_FAMILY})".encode()  # noqa: S608  # constants
+SUBMIT = f"select {ANSWER} from tbx.submit(%s, %s::uuid, %s, %s, %s::jsonb, %s, {SQL_FAMILY})".encode()  # noqa: S608  # constants
+TO_DISK = b"select pg_logical_emit_message(true, 'tbx', '')"
+"""A transaction whose commit waits until it and all before it are on the disk, as the settings of the server say."""
 CANCEL = b"select j.id, tbx.cancel(%s, j.id) from tbx.jobs j where j.uuid = %s"
 PARK = b"select tbx.park(%s, %s)"
 RETRY = f"""
@@ -34,7 +36,6 @@ RETRY = f"""
 PARK_AT_ONCE = 10_000
 PARK_SECONDS = 0.5
 
-DEFAULT_CLUSTER = b"select slug from tbx.clusters where is_default and deleted_at is null order by id limit 1"
 CLUSTER_EXISTS = b"select 1 from tbx.clusters where slug = %s and deleted_at is null"
 CREATE_CLUSTER = b"""
     insert into tbx.clusters as c (slug, display_name, description, is_default)
@@ -103,20 +104,25 @@ class LedgerControl:
         canvas = None if submission.canvas is None else json.dumps(submission.canvas)
         names_all = all(batch.clusters)
 
-        def call(connection: Connection) -> Answer:
-            default = "" if names_all else _default_cluster(connection)
-            return _rows(
-                connection,
-                SUBMIT,
+        def call(connection: Connection) -> None:
+            default = None if names_all else self.routes.default_cluster(connection)
+            parameters = (
                 self.actor,
                 submission.id,
                 lit.clean_text(submission.name),
                 submission.trace_parent,
                 canvas,
-                *root_parameters(batch, self.routes.of_batch(connection, batch, default)),
+                default,
+                *root_parameters(batch, self.routes.of_batch(connection, batch, default or "")),
             )
+            with connection.pipeline() as pipeline:
+                cursor = connection.cursor(binary=True)
+                cursor.execute(SUBMIT, parameters)
+                pipeline.sync()
+                connection.execute(TO_DISK)
+                self._publish(read_answer(cursor.fetchall()))  # while the disk writes
 
-        self._publish(self.session.run(call))
+        self.session.run(call)
 
     def cancel(self, job: UUID) -> bool:
         """Keep the queued tasks of a job from being picked up.
@@ -160,7 +166,7 @@ class LedgerControl:
             NotFoundError: There is no such cluster, or no default one.
         """
         if slug is None:
-            return self.session.run(_default_cluster)
+            return self.session.run(ask_default_cluster)
         if self.session.run(lambda connection: _value(connection, CLUSTER_EXISTS, lit.clean_text(slug))) is None:
             raise no_such_cluster(slug)
         return slug
@@ -253,16 +259,6 @@ def _rows(connection: Connection, query: bytes, *parameters: object) -> Answer:
 def _value(connection: Connection, query: bytes, *parameters: object) -> Any:
     row = connection.execute(query, parameters).fetchone()
     return row[0] if row else None
-
-
-def _default_cluster(connection: Connection) -> str:
-    slug = _value(connection, DEFAULT_CLUSTER)
-    if slug is None:
-        raise NotFoundError(
-            "No cluster is named and this ledger has no default one: name a cluster, or create the first one "
-            "with client.clusters().create(name) or 'tilebox-celery cluster create'."
-        )
-    return str(slug)
 
 
 def _description(text: str | None) -> str:

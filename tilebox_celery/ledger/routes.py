@@ -10,11 +10,14 @@ from tilebox_celery.postgres.connection import Connection
 
 ENSURE = b"select tbx.ensure_routes(%s::text[], %s::text[], %s::int[], %s::int[])"
 
+DEFAULT_CLUSTER = b"select slug from tbx.clusters where is_default and deleted_at is null order by id limit 1"
+
 
 class RouteIds:
-    """Route ids of one ledger, cached; a cluster that is deleted later is found out by the ledger itself."""
+    """Route ids and default cluster of one ledger, cached; that they changed is found out by the ledger itself."""
 
     def __init__(self) -> None:
+        self._default: str | None = None
         self._known: dict[tuple[str, TaskIdentifier], int] = {}
 
     def of_batch(self, connection: Connection, batch: TaskBatch, default_cluster: str) -> list[int]:
@@ -42,8 +45,19 @@ class RouteIds:
             self._ask(connection, sorted(set(keys) - known.keys(), key=lambda key: (key[0], str(key[1]))))
             return [known[key] for key in keys]
 
+    def default_cluster(self, connection: Connection) -> str:
+        """Return the default cluster, as this process last saw it.
+
+        Raises:
+            NotFoundError: There is none.
+        """
+        if self._default is None:
+            self._default = ask_default_cluster(connection)
+        return self._default
+
     def forget(self) -> None:
-        """Ask again from now on: a cluster is gone, or the ledger is another one."""
+        """Ask again from now on: a cluster is gone, or another one is the default, or the ledger is another one."""
+        self._default = None
         self._known.clear()
 
     def _ask(self, connection: Connection, keys: Sequence[tuple[str, TaskIdentifier]]) -> None:
@@ -61,6 +75,21 @@ class RouteIds:
             if route_id is None:
                 raise no_such_cluster(cluster)
         self._known.update(zip(keys, row[0], strict=True))
+
+
+def ask_default_cluster(connection: Connection) -> str:
+    """Ask the ledger for its default cluster.
+
+    Raises:
+        NotFoundError: There is none.
+    """
+    row = connection.execute(DEFAULT_CLUSTER).fetchone()
+    if row is None:
+        raise NotFoundError(
+            "No cluster is named and this ledger has no default one: name a cluster, or create the first one "
+            "with client.clusters().create(name) or 'tilebox-celery cluster create'."
+        )
+    return str(row[0])
 
 
 def no_such_cluster(slug: str) -> NotFoundError:

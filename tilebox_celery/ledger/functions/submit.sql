@@ -1,18 +1,26 @@
 -- submit: none -> QUEUED. One job with its root tasks. Submitting the same uuid again changes nothing (the first
--- answer may have been lost). Locks: the clusters' rows (shared, against their deletion), the wake-up protocol's
+-- answer may have been lost). Slots are woken without waiting for the disk: the caller sends a durable statement behind
+-- this one, and tells nobody of the job before that is done. p_default: the default cluster that the caller counted on,
+-- null where it used none. Locks: the clusters' rows (shared, against their deletion), the wake-up protocol's
 -- lock of the clusters, idle slots.
 create or replace function tbx.submit(
-    p_actor text, p_uuid uuid, p_name text, p_trace_parent text, p_canvas jsonb, p_family tbx.family
+    p_actor text, p_uuid uuid, p_name text, p_trace_parent text, p_canvas jsonb, p_default text, p_family tbx.family
 ) returns setof tbx.step language plpgsql as $$
 declare
     v_now timestamptz := tbx.now();
     v_job bigint;
     v_runnable tbx.runnable[];
+    v_commit text := set_config('synchronous_commit', 'off', true);
 begin
     insert into tbx.jobs (uuid, name, trace_parent, submitted_at, canvas)
     values (p_uuid, p_name, p_trace_parent, v_now, p_canvas) on conflict (uuid) do nothing returning id into v_job;
     if v_job is null then
         return;
+    end if;
+    if p_default is not null and not exists (
+        select 1 from tbx.clusters c where c.slug = p_default and c.is_default and c.deleted_at is null
+    ) then
+        raise exception 'another default cluster' using errcode = 'TBX01';
     end if;
     if exists (
         select 1 from unnest(array(  -- an array: a condition would be pushed down, and living clusters not locked
