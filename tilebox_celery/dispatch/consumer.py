@@ -9,6 +9,8 @@ from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
 from kombu.exceptions import ContentDisallowed, DecodeError, SerializerNotInstalled
 
+from tilebox_celery.dispatch.app import WAKE_TASK
+
 logger = get_logger(__name__)
 LONGEST_PAUSE = 5.0
 UNREADABLE = (
@@ -46,12 +48,20 @@ class LedgerConsumer(Consumer):  # type: ignore[misc] # Celery has no types
                 return conn
 
     def create_task_handler(self, **options: Any) -> Callable[[Any], None]:
-        """Return Celery's handler of messages; what it cannot take is dropped, so that it does not hold a place."""
+        """Return the handler of messages; what it cannot take is dropped, so that it does not hold a place.
+
+        A wake-up goes straight to the pool, as one that came by NOTIFY does: no request, result, event or receipt. All
+        else is Celery's.
+        """
         handle = super().create_task_handler(**options)
+        wake = getattr(self.app, "tilebox_wake", None)
 
         def on_message(message: Any) -> None:
             try:
-                handle(message)
+                if wake is not None and message.headers.get("task") == WAKE_TASK:
+                    wake(_slot(message.payload))
+                else:
+                    handle(message)
             except UNREADABLE as error:
                 _report(error)
                 message.reject_log_error(logger, self.connection_errors)
@@ -89,6 +99,14 @@ class LedgerConsumer(Consumer):  # type: ignore[misc] # Celery has no types
         while time.monotonic() < deadline:
             maybe_shutdown()
             next(loop)
+
+
+def _slot(payload: Any) -> int | None:
+    """Return the slot that a wake-up names."""
+    (slot, *more), named, *_ = payload
+    if more or named or isinstance(slot, bool) or not (slot is None or (isinstance(slot, int) and 0 < slot < 2**63)):
+        raise ValueError("it does not name one slot")
+    return slot
 
 
 def _report(error: Exception) -> None:

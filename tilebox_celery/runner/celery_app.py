@@ -11,8 +11,6 @@ from tilebox_celery.runner.worker_steps import QueueStep, RunnerStep
 if TYPE_CHECKING:
     from tilebox_celery.runner.task_runner import TaskRunner
 
-TEN_YEARS = 10 * 365 * 24 * 3600
-
 
 def build_app(runner: "TaskRunner") -> Celery:
     """Return the app; ``celery -A module:app worker`` makes it a runner.
@@ -25,16 +23,9 @@ def build_app(runner: "TaskRunner") -> Celery:
     app.steps["worker"].add(RunnerStep)
     app.steps["consumer"].add(QueueStep)
 
-    @app.task(
-        name=WAKE_TASK,
-        shared=False,
-        time_limit=TEN_YEARS,
-        soft_time_limit=TEN_YEARS,
-        send_events=False,
-        ignore_result=True,
-    )  # type: ignore[untyped-decorator] # Celery has no types
-    def wake(token: int | None = None) -> str:
-        return app.tilebox_wake(token) if hasattr(app, "tilebox_wake") else "no runner"
+    @app.task(name=WAKE_TASK, shared=False, send_events=False, ignore_result=True)  # type: ignore[untyped-decorator] # Celery has no types
+    def wake(token: int | None = None) -> None:
+        """Do nothing: the consumer takes the message before it becomes a task."""
 
     for entry in runner.registry.entries:
         _register(app, runner, entry)

@@ -61,7 +61,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
         self.keeper = KeeperProcess(self.runner_id, runner.ledger_url, runner.broker_url, self.pages, runner.settings)
         self.listener = Listener(runner.ledger_url, self.runner_id, self.wake) if self._notified else None
         worker.app.tilebox_runner_id = self.runner_id
-        worker.app.tilebox_wake = self._run_here
+        worker.app.tilebox_wake = self.wake
         if self.is_prefork:
             self._open_child = lambda **_: worker_process.open_child(self.runner_id)
             worker_process_init.connect(self._open_child)
@@ -116,10 +116,6 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
             worker_process_init.disconnect(self._open_child)
         worker_process.forget(self.runner_id)
 
-    def _run_here(self, token: int | None) -> str:
-        """Run a loop for a wake-up that came as a message."""
-        return worker_process.run_slot(self.runner_id, token, *self._limits())
-
     def _limits(self) -> tuple[int | None, int | None]:
         return self.worker.max_tasks_per_child or None, self.worker.max_memory_per_child or None
 
@@ -155,6 +151,7 @@ class QueueStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             routing_key=name,
             durable=False,
             auto_delete=True,
+            no_ack=True,  # the queue goes with the worker anyway: keeping receipts costs round trips
             queue_arguments={"x-expires": 3_600_000},
         )
         default = consumer.app.conf.task_default_queue
