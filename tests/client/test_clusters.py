@@ -172,3 +172,19 @@ def test_deleted_cluster_stays_readable(client: Client, cluster: Cluster, connec
     client.clusters().delete(cluster)
 
     assert [task.cluster for task in client.jobs().tasks(job)] == [cluster.slug]
+
+
+def test_another_default_cluster_is_noticed(client: Client, ledger_url: str) -> None:
+    """A client that has submitted to the default cluster uses the new one as soon as somebody else changed it."""
+    elsewhere = Client(url=ledger_url)
+    first = client.clusters().create("first")
+    client.jobs().submit("before", Tile())
+    for job in client.jobs().query():
+        client.jobs().cancel(job)
+    elsewhere.clusters().delete(first)
+    second = elsewhere.clusters().create("second")
+
+    job = client.jobs().submit("after", Tile())
+
+    elsewhere.close()
+    assert [task.cluster for task in client.jobs().tasks(job)] == [second.slug]

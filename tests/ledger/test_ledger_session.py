@@ -12,7 +12,7 @@ import pytest
 
 from tilebox_celery.errors import AuthenticationError, InternalServerError, LedgerUnavailable
 from tilebox_celery.ledger.calls import WakeUp
-from tilebox_celery.ledger.control import LedgerControl, Submission
+from tilebox_celery.ledger.control import TO_DISK, LedgerControl, Submission
 from tilebox_celery.ledger.open import Ledger
 from tilebox_celery.ledger.queries_jobs import JobFilter, list_jobs
 from tilebox_celery.ledger.session import CallSession, translate
@@ -84,29 +84,44 @@ def test_calls_go_on_after_a_lost_connection(ledger: Ledger, connection: Connect
     assert counted(connection) == (2, 2)
 
 
-class LosingConnection:
-    """Hands calls on to a real connection, and loses the answer of the first submit after it was committed."""
+class Watched:
+    """Hands calls on to a real connection; looks in between the commit of a submission and the wait for the disk."""
 
-    def __init__(self, real: Connection, lose: Callable[[], None]) -> None:
+    def __init__(self, real: Connection, look: Callable[[Connection], None]) -> None:
         self.real = real
-        self.lose = lose
+        self.look = look
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.real, name)
 
-    def cursor(self, **options: Any) -> Any:
-        cursor = self.real.cursor(**options)
-        outer = self
+    def __hash__(self) -> int:
+        return hash(self.real)
 
-        class Cursor:
-            def execute(self, *arguments: Any) -> None:
-                cursor.execute(*arguments)
-                outer.lose()
+    def execute(self, query: bytes, *rest: Any) -> Any:
+        if query == TO_DISK:
+            self.look(self.real)
+        return self.real.execute(query, *rest)
 
-            def fetchall(self) -> Any:
-                return cursor.fetchall()
 
-        return Cursor()
+def test_submission_is_on_the_disk_when_submit_returns(
+    ledger_url: str, cluster: Cluster, connection: Connection
+) -> None:
+    """Slots may start before that, and who submitted hears of his job after it."""
+    source = Ledger(ledger_url, Settings())
+    written: list[Any] = []
+
+    def look(_: Connection) -> None:
+        written.extend(connection.execute("select pg_current_wal_insert_lsn(), count(*) from tbx.jobs").fetchall())
+
+    control = LedgerControl(CallSession(ledger_url, lambda: Watched(source.connect.for_calls(), look)))  # type: ignore[arg-type, return-value]
+
+    control.submit(submission())
+
+    ((position, jobs),) = written
+    flushed = connection.execute("select pg_current_wal_flush_lsn() >= %s::pg_lsn", (position,)).fetchone()
+    control.session.close()
+    assert jobs == 1
+    assert flushed == (True,)
 
 
 def test_lost_answer_of_a_submit_is_asked_for_again(ledger_url: str, cluster: Cluster, connection: Connection) -> None:
@@ -115,14 +130,11 @@ def test_lost_answer_of_a_submit_is_asked_for_again(ledger_url: str, cluster: Cl
     lost: list[int] = []
 
     def open_losing() -> Any:
-        real = source.connect.for_calls()
-
-        def lose() -> None:
+        def lose(_: Connection) -> None:
             if not lost:
                 lost.append(end_others(connection))
-                real.execute("select 1")  # meets the broken connection
 
-        return LosingConnection(real, lose)
+        return Watched(source.connect.for_calls(), lose)
 
     control = LedgerControl(CallSession(ledger_url, open_losing))
 

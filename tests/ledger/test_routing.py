@@ -96,7 +96,7 @@ def test_a_job_for_a_deleted_cluster_is_refused(ledger: LedgerDriver) -> None:
     ledger.submit([Spec(cluster="b")])
     ledger.connection.execute("update tbx.clusters set deleted_at = tbx.now() where slug = 'b'")
 
-    with pytest.raises(Exception, match="cluster deleted"):
+    with pytest.raises(Exception, match="a cluster was deleted"):
         ledger.submit([Spec(cluster="b")])
 
     assert ledger.value("select count(*) from tbx.jobs") == 1

@@ -15,6 +15,7 @@ from tilebox_celery.errors import ArgumentError, NotFoundError
 from tilebox_celery.ledger import literals as lit
 from tilebox_celery.ledger.calls import ANSWER, Answer, WakeUp, read_answer
 from tilebox_celery.ledger.family import SQL_FAMILY
+from tilebox_celery.ledger.prepared import PreparedCall
 from tilebox_celery.ledger.roots import root_parameters
 from tilebox_celery.ledger.routes import RouteIds, ask_default_cluster, no_such_cluster
 from tilebox_celery.ledger.session import CallSession
@@ -25,7 +26,9 @@ from tilebox_celery.postgres.connection import Connection
 Publish = Callable[[Sequence[WakeUp]], None]
 """Sends wake-ups as messages; it must not raise, since a lost wake-up costs time only."""
 
-SUBMIT = f"select {ANSWER} from tbx.submit(%s, %s::uuid, %s, %s, %s::jsonb, %s, {SQL_FAMILY})".encode()  # noqa: S608  # constants
+SUBMIT = PreparedCall(
+    f"select {ANSWER} from tbx.submit(%s::text, %s::uuid, %s::text, %s::text, %s::jsonb, %s::text, {SQL_FAMILY})"  # noqa: S608  # constants
+)
 TO_DISK = b"select pg_logical_emit_message(true, 'tbx', '')"
 """A transaction whose commit waits until it and all before it are on the disk, as the settings of the server say."""
 CANCEL = b"select j.id, tbx.cancel(%s, j.id) from tbx.jobs j where j.uuid = %s"
@@ -54,6 +57,8 @@ OPEN_TASKS = b"""
         and t.route_id = any (array(select r.id from tbx.routes r where r.cluster_id = %s))"""
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _CLUSTER_REGISTRY = 7412
+_CLUSTER_IN_USE = 7418
+"""Lock of one cluster: held shared by who submits to it, until he commits."""
 
 
 def send_nothing(wake_ups: Sequence[WakeUp]) -> None:
@@ -115,12 +120,8 @@ class LedgerControl:
                 default,
                 *root_parameters(batch, self.routes.of_batch(connection, batch, default or "")),
             )
-            with connection.pipeline() as pipeline:
-                cursor = connection.cursor(binary=True)
-                cursor.execute(SUBMIT, parameters)
-                pipeline.sync()
-                connection.execute(TO_DISK)
-                self._publish(read_answer(cursor.fetchall()))  # while the disk writes
+            self._publish(read_answer(SUBMIT(connection, parameters)))
+            connection.execute(TO_DISK)
 
         self.session.run(call)
 
@@ -227,6 +228,7 @@ class LedgerControl:
                 )
                 if cluster is None:
                     raise no_such_cluster(slug)
+                _value(connection, b"select pg_advisory_xact_lock(%s, %s)", _CLUSTER_IN_USE, cluster)
                 queued, running = connection.execute(OPEN_TASKS, (cluster,)).fetchone() or (0, 0)
                 if queued or running:
                     raise ArgumentError(

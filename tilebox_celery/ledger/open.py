@@ -6,7 +6,6 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from tilebox_celery.ledger.control import LedgerControl, Publish, send_nothing
-from tilebox_celery.ledger.roots import adapted
 from tilebox_celery.ledger.routes import RouteIds
 from tilebox_celery.ledger.session import CallSession
 from tilebox_celery.postgres.connection import Connection, connect
@@ -95,7 +94,7 @@ class Connector:
 
     def for_calls(self) -> Connection:
         """Open a connection for the calls of clients."""
-        return adapted(self())
+        return self()
 
 
 def open_ledger(

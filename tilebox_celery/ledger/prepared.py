@@ -1,6 +1,7 @@
 """Call a prepared statement over libpq directly: half the client's CPU of a cursor, for the calls of a slot.
 
-Parameters go as text, answers come back as binary rows, decoded by psycopg's own loaders.
+Parameters go as text, or in Postgres' binary form where they are a bytearray; answers come back as binary rows,
+decoded by psycopg's own loaders.
 """
 
 from collections.abc import Callable, Sequence
@@ -50,12 +51,17 @@ class PreparedCall:
         if self._name not in known:
             _check(pgconn.prepare(self._name, self._sql), connection)
             known.add(self._name)
+        formats = None
+        if any(isinstance(value, bytearray) for value in parameters):
+            formats = [pq.Format(isinstance(value, bytearray)) for value in parameters]
         # psycopg's stub leaves out that a parameter may be NULL
-        values: Any = [None if value is None else str(value).encode() for value in parameters]
+        values: Any = [
+            value if value is None or isinstance(value, bytearray) else str(value).encode() for value in parameters
+        ]
         if seam is None:
-            result: Any = pgconn.exec_prepared(self._name, values, None, pq.Format.BINARY)
+            result: Any = pgconn.exec_prepared(self._name, values, formats, pq.Format.BINARY)
         else:
-            pgconn.send_query_prepared(self._name, values, None, pq.Format.BINARY)
+            pgconn.send_query_prepared(self._name, values, formats, pq.Format.BINARY)
             while pgconn.flush():
                 pass
             seam("inside_commit")

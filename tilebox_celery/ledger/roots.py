@@ -4,43 +4,20 @@ import struct
 from collections.abc import Sequence
 from typing import Any
 
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
-
 from tilebox_celery.ledger import literals as lit
 from tilebox_celery.model.submission import TaskBatch
-from tilebox_celery.postgres.connection import Connection
 
-_BYTEA, _BYTEA_ARRAY = 17, 1001
-
-
-class ByteStrings:
-    """A ``bytea[]`` in Postgres' binary form: half the size of its text, and copied less often."""
-
-    __slots__ = ("data",)
-
-    def __init__(self, values: Sequence[bytes]) -> None:
-        pack = struct.Struct("!i").pack
-        data = bytearray(struct.pack("!iiiii", 1, 0, _BYTEA, len(values), 1))
-        for value in values:
-            data += pack(len(value))
-            data += value
-        self.data = data
+_BYTEA = 17
 
 
-class _ByteStringsDumper(Dumper):
-    format = Format.BINARY
-    oid = _BYTEA_ARRAY
-
-    def dump(self, obj: ByteStrings) -> bytearray:
-        """Return the bytes as they are."""
-        return obj.data
-
-
-def adapted(connection: Connection) -> Connection:
-    """Teach a connection to send `ByteStrings`."""
-    connection.adapters.register_dumper(ByteStrings, _ByteStringsDumper)
-    return connection
+def byte_strings(values: Sequence[bytes]) -> bytearray:
+    """Return a ``bytea[]`` in Postgres' binary form: half the size of its text, and copied less often."""
+    pack = struct.Struct("!i").pack
+    data = bytearray(struct.pack("!iiiii", 1, 0, _BYTEA, len(values), 1))
+    for value in values:
+        data += pack(len(value))
+        data += value
+    return data
 
 
 def root_parameters(batch: TaskBatch, routes: Sequence[int]) -> tuple[Any, ...]:
@@ -74,7 +51,7 @@ def root_parameters(batch: TaskBatch, routes: Sequence[int]) -> tuple[Any, ...]:
         lit.int_array(group + 1 for group in batch.edges_to),
         lit.int_array(group + 1 for group in batch.groups) if count > 1 else _repeated(1, len(batch)),
         lit.int_array(routes) if len(set(routes)) > 1 else _repeated(routes[0], len(batch)),
-        ByteStrings(batch.inputs),
+        byte_strings(batch.inputs),
         lit.text_array(batch.displays) if any(batch.displays) else None,
         lit.int_array(batch.max_retries) if any(batch.max_retries) else None,
         lit.bool_array(batch.optionals) if any(batch.optionals) else None,

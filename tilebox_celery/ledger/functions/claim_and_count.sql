@@ -14,6 +14,7 @@ declare
     v_left tbx.runnable[];
     v_first tbx.runnable;
     v_shard smallint := p_slot % 8;
+    v_n int;
 begin
     if p_want > 0 then
         v_steps := tbx.claim(p_slot, p_claim, p_cursor, p_want, p_share, p_cap_routes, p_caps,
@@ -34,17 +35,23 @@ begin
             perform tbx.hold_clusters(v_left);
         end if;
     end if;
-    insert into tbx.job_counts as c (job_id, shard, queued, running, computed, skipped, attempts, run_us, cpu_us)
-    select x.job_id, v_shard, sum(x.queued), sum(x.running), sum(x.computed), sum(x.skipped), sum(x.attempts), sum(x.run_us), sum(x.cpu_us)
-    from (
-        select s.job_id, -1 as queued, 1 as running, 0 as computed, 0 as skipped, 0 as attempts, 0 as run_us, 0 as cpu_us
-        from unnest(v_steps) s where s.kind = 't'
-        union all
-        select d.* from unnest(p_counts) d
-    ) x group by x.job_id order by x.job_id
-    on conflict (job_id, shard) do update set queued = c.queued + excluded.queued, running = c.running + excluded.running,
-        computed = c.computed + excluded.computed, skipped = c.skipped + excluded.skipped,
-        attempts = c.attempts + excluded.attempts, run_us = c.run_us + excluded.run_us, cpu_us = c.cpu_us + excluded.cpu_us;
+    if p_counts is not null or v_steps[1].job_id <> v_steps[cardinality(v_steps)].job_id then
+        insert into tbx.job_counts as c (job_id, shard, queued, running, computed, skipped, attempts, run_us, cpu_us)
+        select x.job_id, v_shard, sum(x.queued), sum(x.running), sum(x.computed), sum(x.skipped), sum(x.attempts), sum(x.run_us), sum(x.cpu_us)
+        from (
+            select s.job_id, -1 as queued, 1 as running, 0 as computed, 0 as skipped, 0 as attempts, 0 as run_us, 0 as cpu_us
+            from unnest(v_steps) s where s.kind = 't'
+            union all
+            select d.* from unnest(p_counts) d
+        ) x group by x.job_id order by x.job_id
+        on conflict (job_id, shard) do update set queued = c.queued + excluded.queued, running = c.running + excluded.running,
+            computed = c.computed + excluded.computed, skipped = c.skipped + excluded.skipped,
+            attempts = c.attempts + excluded.attempts, run_us = c.run_us + excluded.run_us, cpu_us = c.cpu_us + excluded.cpu_us;
+    elsif v_steps[1].kind = 't' then  -- a first claim, of one job: the same without sorting
+        v_n := cardinality(v_steps) - (v_steps[cardinality(v_steps)].kind = 'j')::int;
+        insert into tbx.job_counts as c (job_id, shard, queued, running) values (v_steps[1].job_id, v_shard, -v_n, v_n)
+        on conflict (job_id, shard) do update set queued = c.queued + excluded.queued, running = c.running + excluded.running;
+    end if;
     if p_token <> p_slot then
         update tbx.slots s set state = 'idle', woken_at = null
         where s.id = (select k.id from tbx.slots k where k.id = p_token and k.state = 'woken' for update skip locked);

@@ -1,8 +1,8 @@
 -- submit: none -> QUEUED. One job with its root tasks. Submitting the same uuid again changes nothing (the first
 -- answer may have been lost). Slots are woken without waiting for the disk: the caller sends a durable statement behind
 -- this one, and tells nobody of the job before that is done. p_default: the default cluster that the caller counted on,
--- null where it used none. Locks: the clusters' rows (shared, against their deletion), the wake-up protocol's
--- lock of the clusters, idle slots.
+-- null where it used none. Locks: the clusters (shared, against their deletion), the wake-up protocol's lock of
+-- the clusters, idle slots.
 create or replace function tbx.submit(
     p_actor text, p_uuid uuid, p_name text, p_trace_parent text, p_canvas jsonb, p_default text, p_family tbx.family
 ) returns setof tbx.step language plpgsql as $$
@@ -17,18 +17,15 @@ begin
     if v_job is null then
         return;
     end if;
-    if p_default is not null and not exists (
-        select 1 from tbx.clusters c where c.slug = p_default and c.is_default and c.deleted_at is null
-    ) then
-        raise exception 'another default cluster' using errcode = 'TBX01';
-    end if;
+    perform pg_advisory_xact_lock_shared(7418, x.cluster_id)
+    from (select distinct r.cluster_id from tbx.routes r where r.id = any (p_family.task_route) order by 1) x;
     if exists (
-        select 1 from unnest(array(  -- an array: a condition would be pushed down, and living clusters not locked
-            select c.deleted_at from tbx.clusters c
-            where c.id in (select r.cluster_id from tbx.routes r where r.id = any (p_family.task_route)) order by c.id for share
-        )) deleted(at) where deleted.at is not null
-    ) then
-        raise exception 'cluster deleted' using errcode = 'TBX01';
+        select 1 from tbx.clusters c
+        where c.id in (select r.cluster_id from tbx.routes r where r.id = any (p_family.task_route)) and c.deleted_at is not null
+    ) or (p_default is not null and not exists (
+        select 1 from tbx.clusters c where c.slug = p_default and c.is_default and c.deleted_at is null
+    )) then
+        raise exception 'a cluster was deleted, or another one is the default' using errcode = 'TBX01';
     end if;
     v_runnable := tbx.insert_family(v_now, array[v_job], array[null::bigint], array[null::bigint], array[-1],
         array[null::bigint], array['-'::"char"],
@@ -37,6 +34,9 @@ begin
         v_runnable := tbx.leave_limits(v_runnable, array[(0, v_job, null, null, null, null, null)::tbx.finished]);
     end if;
     insert into tbx.actions (job_id, at, actor, action) values (v_job, v_now, p_actor, 'submit');
-    return query select * from tbx.publish(v_runnable, null, array[
-        (v_job, cardinality(p_family.task_route), 0, 0, 0, 0, 0, 0, 0)::tbx.tally]);
+    insert into tbx.job_counts (job_id, shard, queued) values (v_job, 0, cardinality(p_family.task_route));
+    if cardinality(v_runnable) > 0 then
+        perform tbx.hold_clusters(v_runnable);
+        return query select * from tbx.wake(v_runnable, null);
+    end if;
 end $$;
