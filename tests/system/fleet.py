@@ -89,6 +89,10 @@ class Fleet:
                         process.resume()  # a test may have stopped it
                 worker.terminate()
         for worker in self.workers:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                worker.wait(2)
+                continue
+            worker.terminate()  # the second signal: what still runs is given back at once
             try:
                 worker.wait(15)
             except subprocess.TimeoutExpired:

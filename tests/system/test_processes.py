@@ -33,12 +33,12 @@ def test_a_killed_worker_is_noticed_long_before_its_lease(fleet: Fleet, client: 
     first = fleet.start()
     job = client.jobs().submit("fan", Fan(4, 1.0))
     fleet.until_left("start")
-    fleet.start()
 
     first.kill()
     killed = time.monotonic()
     until(lambda: fleet.query("select 1 from tbx.attempts where outcome = 'lost'"))
     noticed = time.monotonic() - killed
+    fleet.start()
 
     assert job.wait(30).state == "COMPLETED"
     assert noticed < LEASE_SECONDS
