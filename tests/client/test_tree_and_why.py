@@ -146,9 +146,12 @@ def test_why_no_live_runner(client: Client, cluster: Cluster, make_slot: MakeSlo
     old = reasons(client, job)
     new = make_slot("tests/Tile v1.10")
     able = reasons(client, job)
-    connection.execute("update tbx.slots set lease_until = tbx.now() where runner_id = %s", (new.runner_id,))
+    connection.execute(
+        "update tbx.leases l set until = tbx.now() from tbx.slots s where s.id = l.slot_id and s.runner_id = %s",
+        (new.runner_id,),
+    )
     silent = reasons(client, job)
-    connection.execute("update tbx.slots set lease_until = tbx.now() + interval '1 minute'")
+    connection.execute("update tbx.leases set until = tbx.now() + interval '1 minute'")
     runners.drain_runner(connection, new.runner_id, gone=False)
     draining = reasons(client, job)
 

@@ -106,15 +106,11 @@ MUTANTS = (
         "retry", "cancel_reason = null, parking = false", "parking = false", "a retry keeps why the job was canceled"
     ),
     Mutant("sweep", "t.run_after <= v_now", "t.run_after is not null", "a wait is over with the next sweep"),
-    Mutant(
-        "sweep", "s.lease_until < v_now order", "s.lease_until < v_now - interval '1 h' order", "no lease ever ends"
-    ),
+    Mutant("sweep", "l.until < v_now order", "l.until < v_now - interval '1 h' order", "no lease ever ends"),
     Mutant(
         "sweep", "j.canceled_at < v_now - interval '5 seconds'", "true", "parking ends while calls may be under way"
     ),
-    Mutant(
-        "heartbeat", "lease_until = tbx.now() + p_lease", "lease_until = s.lease_until", "a heartbeat renews nothing"
-    ),
+    Mutant("heartbeat", "until = tbx.now() + p_lease", "until = l.until", "a heartbeat renews nothing"),
     Mutant(
         "register_runner", "r.minor <= k.minor", "r.minor::text <= k.minor::text", "v1.10 counts as older than v1.2"
     ),

@@ -97,7 +97,8 @@ def check_nobody_oversleeps(ledger: LedgerDriver) -> None:
     sleeping = ledger.rows("""
         select t.job_id, t.id, s.id from tbx.tasks t join tbx.jobs j on j.id = t.job_id and j.canceled_at is null
         join tbx.runners r on t.route_id = any (r.routes) and r.state = 'live'
-        join tbx.slots s on s.runner_id = r.id and s.state = 'idle' and s.lease_until > tbx.now()
+        join tbx.slots s on s.runner_id = r.id and s.state = 'idle'
+        join tbx.leases l on l.slot_id = s.id and l.until > tbx.now()
         where t.phase = 'r' and r.wake_by <> 'none' and not exists (
             select 1 from tbx.slots o join tbx.runners n on n.id = o.runner_id
             where o.state = 'woken' and t.route_id = any (n.routes)

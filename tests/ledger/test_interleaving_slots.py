@@ -94,7 +94,7 @@ def test_advance_and_the_sweep_at_the_end_of_a_lease(races: Stage) -> None:
 
     def arrange():
         (slot, claim, tasks), *_ = running(races, [Spec(), Spec()])
-        races.ledger.connection.execute("update tbx.slots set lease_until = tbx.now() + %s", (EXPIRED,))
+        races.ledger.connection.execute("update tbx.leases set until = tbx.now() + %s", (EXPIRED,))
         return advancing(slot, claim, tasks, [Spec()], then=5), lambda ledger: ledger.sweep()
 
     def check(advanced: Answer, swept: Answer):
@@ -138,7 +138,7 @@ def test_heartbeat_and_the_sweep_at_the_end_of_a_lease(races: Stage) -> None:
 
     def arrange():
         (slot, _, _), *_ = running(races, [Spec()], wake_by="notify")
-        races.ledger.connection.execute("update tbx.slots set lease_until = tbx.now() + %s", (EXPIRED,))
+        races.ledger.connection.execute("update tbx.leases set until = tbx.now() + %s", (EXPIRED,))
         races.ledger.connection.execute("update tbx.runners set seen_at = tbx.now() - interval '2 min'")
         idle = races.ledger.slot(races.ledger.value("select runner_id from tbx.slots where id = %s", slot), busy=False)
         races.ledger.connection.execute(
@@ -153,11 +153,32 @@ def test_heartbeat_and_the_sweep_at_the_end_of_a_lease(races: Stage) -> None:
 
     def check(gone: list[int], swept: Answer):
         state = races.ledger.value("select state::text from tbx.tasks")
-        assert state == ("QUEUED" if gone else "RUNNING") or races.ledger.rows(
-            "select 1 from tbx.slots where state = 'gone'"
-        )
+        assert state == ("QUEUED" if gone else "RUNNING")
+        assert races.ledger.rows("select 1 from tbx.slots where state = 'gone'") == []
 
     play(races, arrange, check)
+
+
+def test_a_heartbeat_and_a_submission(races: Stage) -> None:
+    """A slot whose lease is being renewed is woken at once, and nobody waits for it."""
+
+    def arrange():
+        runner = races.ledger.runner(wake_by="broker")
+        slot = races.ledger.slot(runner, busy=False)
+        races.ledger.rows("select tbx.ensure_routes('{a}', '{Tile}', '{1}', '{0}')")
+
+        def beat(ledger):
+            return ledger.value("select gone from tbx.heartbeat(%s, %s, %s)", runner, [slot], LEASE)
+
+        return beat, lambda ledger: ledger.submit([Spec()])
+
+    def check(gone: list[int], job: int):
+        assert gone == []
+        assert races.ledger.rows("select state from tbx.slots") == [("woken",)]
+
+    play(races, arrange, check)
+
+    assert races.waited == 0
 
 
 def test_two_sweeps(races: Stage) -> None:
@@ -165,7 +186,7 @@ def test_two_sweeps(races: Stage) -> None:
 
     def arrange():
         running(races, [Spec(), Spec()])
-        races.ledger.connection.execute("update tbx.slots set lease_until = tbx.now() + %s", (EXPIRED,))
+        races.ledger.connection.execute("update tbx.leases set until = tbx.now() + %s", (EXPIRED,))
         return (lambda ledger: ledger.sweep()), (lambda ledger: ledger.sweep())
 
     def check(one: Answer, other: Answer):

@@ -129,7 +129,7 @@ class Player:
             self.ledger.lose(slot, self.choice.choice([None, *tasks]))
         else:
             self.ledger.connection.execute(
-                "update tbx.slots set lease_until = tbx.now() - interval '1 s' where id = %s", (slot,)
+                "update tbx.leases set until = tbx.now() - interval '1 s' where slot_id = %s", (slot,)
             )
             self.ledger.sweep()
         self.held.pop(slot, None)

@@ -44,10 +44,10 @@ HISTORY = f"""
         overriding system value select n + 1, 1 + n % 20, 'runner', 'host', 1, '0', 'notify', array[1 + n % 100], 2,
             case when n % 50 = 0 then 'live' else 'gone' end
         from generate_series(0, 1999) n;
-    insert into tbx.slots (runner_id, cluster_id, no, pid, state, lease_until)
-        select r.id, r.cluster_id, n, 1, case when r.state = 'live' then 'idle' else 'gone' end,
-            now() + interval '1 hour'
+    insert into tbx.slots (runner_id, cluster_id, no, pid, state)
+        select r.id, r.cluster_id, n, 1, case when r.state = 'live' then 'idle' else 'gone' end
         from tbx.runners r, generate_series(0, 1) n;
+    insert into tbx.leases (slot_id, until) select s.id, now() + interval '1 hour' from tbx.slots s;
     insert into tbx.runner_tasks (runner_id, name, major, minor)
         select r.id, 'Task' || n, 1, 0 from tbx.runners r, generate_series(1, 5) n;
     insert into tbx.jobs (uuid, name, trace_parent, submitted_at, started_at, finished_at)
@@ -134,10 +134,13 @@ READS: dict[str, tuple[Select[Any], dict[str, int]]] = {
     "members of groups": (members_statement(MINE, [MINE * 10, MINE * 10 + 1]), {"task_groups": 2, "tasks": 20}),
     "queued tasks": (queued_statement(MINE, 0, 100), {"tasks": 100}),
     "open groups": (open_groups_statement(MINE, {MINE * 10}), {"task_groups": 1, "tasks": 1, "routes": 1}),
-    "who can run it": (able_statement([1]), {"routes": 1, "runners": 40, "slots": 42, "runner_tasks": 20}),
+    "who can run it": (
+        able_statement([1]),
+        {"routes": 1, "runners": 40, "slots": 42, "leases": 42, "runner_tasks": 20},
+    ),
     "clusters": (clusters_statement(), {"clusters": 20, "routes": 100, "runners": 40, "slots": 80, "tasks": 20}),
     "runners": (runners_statement(None), {"runners": 40, "clusters": 40}),
-    "slots of runners": (slots_statement([1, 51]), {"slots": 4}),
+    "slots of runners": (slots_statement([1, 51]), {"slots": 4, "leases": 4}),
 }
 
 

@@ -66,7 +66,10 @@ def test_deployments_are_those_of_live_runners(ledger_url: str, connection: Conn
     register(connection, cluster.slug, "Tile v1.10", "Mosaic")
     register(connection, cluster.slug, "Tile v1.9", slots=3)
     silent = register(connection, cluster.slug, "Silent")
-    connection.execute("update tbx.slots set lease_until = tbx.now() where runner_id = %s", (silent,))
+    connection.execute(
+        "update tbx.leases l set until = tbx.now() from tbx.slots s where s.id = l.slot_id and s.runner_id = %s",
+        (silent,),
+    )
     runners.drain_runner(connection, register(connection, cluster.slug, "Draining"), gone=False)
     ledger = Ledger(ledger_url, Settings())
 

@@ -42,7 +42,7 @@ def test_only_slots_that_can_help_are_woken(ledger: LedgerDriver) -> None:
     draining = idle_slots(ledger, 1)
     ledger.rows("select tbx.drain_runner(runner_id, false) from tbx.slots where id = %s", draining[0])
     dead = idle_slots(ledger, 1)
-    ledger.connection.execute("update tbx.slots set lease_until = tbx.now() where id = %s", (dead[0],))
+    ledger.connection.execute("update tbx.leases set until = tbx.now() where slot_id = %s", (dead[0],))
 
     ledger.submit([Spec()] * 5)
     nobody = woken(ledger)
@@ -135,7 +135,7 @@ def test_a_listener_that_seems_deaf_gets_messages_for_a_while(ledger: LedgerDriv
     """A wake-up that nobody took for two seconds is sent again as a message, and so are those of the next minute."""
     time = DatabaseClock(ledger_url, stopped=True)
     (slot,) = idle_slots(ledger, 1, wake_by="notify")
-    ledger.connection.execute("update tbx.slots set lease_until = 'infinity'")
+    ledger.connection.execute("update tbx.leases set until = 'infinity'")
     ledger.submit([Spec()])
 
     time.advance(timedelta(seconds=1.9))
@@ -193,15 +193,14 @@ def test_a_heartbeat_wakes_nobody_and_keeps_states(ledger: LedgerDriver) -> None
     slots = idle_slots(ledger, 3)
     runner = ledger.value("select distinct runner_id from tbx.slots")
     for slot, state in zip(slots, ("idle", "woken", "busy"), strict=True):
-        ledger.connection.execute(
-            "update tbx.slots set state = %s, lease_until = tbx.now() where id = %s", (state, slot)
-        )
+        ledger.connection.execute("update tbx.slots set state = %s where id = %s", (state, slot))
+    ledger.connection.execute("update tbx.leases set until = tbx.now()")
 
     state, gone = ledger.rows("select state, gone from tbx.heartbeat(%s, %s, %s)", runner, slots, LEASE)[0]
 
     assert (state, gone) == ("live", [])
     assert ledger.rows(STATES) == [("idle",), ("woken",), ("busy",)]
-    assert ledger.value("select min(lease_until) > tbx.now() + interval '20 s' from tbx.slots")
+    assert ledger.value("select min(until) > tbx.now() + interval '20 s' from tbx.leases")
 
 
 def test_a_heartbeat_of_an_unknown_runner(ledger: LedgerDriver) -> None:

@@ -189,8 +189,8 @@ def test_long_run_all_gets_a_keeper(workers: Workers, client: Client) -> None:
     job = client.jobs().submit("wait", Wait())
     process = workers.spawn("runner_project.py", "all")
     workers.until_left("start wait")
-    ((first,),) = workers.query("select lease_until from tbx.slots order by id desc limit 1")
-    until(lambda: workers.query("select 1 from tbx.slots where lease_until > %s", first))
+    ((first,),) = workers.query("select until from tbx.leases order by slot_id desc limit 1")
+    until(lambda: workers.query("select 1 from tbx.leases where until > %s", first))
 
     process.kill()
 

@@ -157,7 +157,7 @@ class World:
     @classmethod
     def expire_lease(cls) -> None:
         """Wait for the keeper, then let the lease end before it can renew it again."""
-        lease = b"select max(lease_until) from tbx.slots"
+        lease = b"select max(until) from tbx.leases"
         first = cls.connection.execute(lease).fetchone()
         while cls.connection.execute(lease).fetchone() == first:
             time.sleep(0.02)

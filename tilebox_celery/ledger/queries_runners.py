@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select
 
 from tilebox_celery.ledger.queries_tasks import is_one_of
-from tilebox_celery.ledger.tables import GONE, clusters, runner_tasks, runners, slots
+from tilebox_celery.ledger.tables import GONE, clusters, leases, runner_tasks, runners, slots
 from tilebox_celery.model.identifiers import TaskIdentifier
 
 
@@ -131,9 +131,10 @@ def slots_statement(runner_keys: Sequence[int]) -> Select[Any]:
     slot = slots.c
     return (
         select(
-            slot.runner_id, slot.no, slot.pid, slot.state, slot.lease_until,
-            (slot.lease_until > func.tbx.now()).label("is_alive"),
+            slot.runner_id, slot.no, slot.pid, slot.state, leases.c.until.label("lease_until"),
+            (leases.c.until > func.tbx.now()).label("is_alive"),
         )
+        .join_from(slots, leases, leases.c.slot_id == slot.id)
         .where(is_one_of(slot.runner_id, runner_keys), slot.state != GONE)
         .order_by(slot.runner_id, slot.no)
     )  # fmt: skip

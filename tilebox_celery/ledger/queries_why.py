@@ -13,6 +13,7 @@ from tilebox_celery.ledger.tables import (
     GONE,
     job_limits,
     jobs,
+    leases,
     routes,
     runner_tasks,
     runners,
@@ -143,7 +144,12 @@ def open_groups_statement(job_key: int, groups: set[int]) -> Select[Any]:
 def able_statement(wanted: Sequence[int]) -> Select[Any]:
     """Select for each route whether a live runner takes it, and the newest minor version that its cluster has."""
     has_slot = exists().where(
-        and_(slots.c.runner_id == runners.c.id, slots.c.state != GONE, slots.c.lease_until > func.tbx.now())
+        and_(
+            slots.c.runner_id == runners.c.id,
+            slots.c.state != GONE,
+            leases.c.slot_id == slots.c.id,
+            leases.c.until > func.tbx.now(),
+        )
     )
     is_live = and_(
         runners.c.cluster_id == routes.c.cluster_id, runners.c.state != GONE, runners.c.state == "live", has_slot

@@ -100,7 +100,13 @@ slots = Table(
     Column("pid", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("woken_at", TIME),
-    Column("lease_until", TIME, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("slot_id", BigInteger, primary_key=True),
+    Column("until", TIME, nullable=False),
 )
 
 jobs = Table(

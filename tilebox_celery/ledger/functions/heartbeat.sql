@@ -1,6 +1,7 @@
 -- heartbeat: renew the leases of the healthy slots of a runner. A runner or slot that was given up meanwhile lives
 -- again (its tasks stay where they went: the fence refuses the old attempts); gives the runner's state (null:
--- unknown) and the slots that had been given up. Locks: the runner, its slots by id.
+-- unknown) and the slots that had been given up. Living slots are left alone: wake passes over a locked one.
+-- Locks: the runner; the leases, which a sweep that ends them holds until it is done; slots that had been given up.
 create or replace function tbx.heartbeat(p_runner bigint, p_slots bigint[], p_lease interval, out state text, out gone bigint[])
 language plpgsql as $$
 declare
@@ -16,9 +17,10 @@ begin
         ) where r.id = p_runner;
         state := 'live';
     end if;
-    perform 1 from tbx.slots s where s.id = any (p_slots) order by s.id for update;
-    gone := array(select s.id from tbx.slots s where s.id = any (p_slots) and s.state = 'gone');
-    update tbx.slots s set lease_until = tbx.now() + p_lease,
-        state = case when s.state = 'gone' then 'idle' else s.state end
-    where s.id = any (p_slots);
+    update tbx.leases l set until = tbx.now() + p_lease where l.slot_id = any (p_slots);
+    gone := array(  -- what sweeps have ended meanwhile is visible to this statement
+        select s.id from tbx.slots s where s.id = any (p_slots) and s.state = 'gone' order by s.id for update);
+    if cardinality(gone) > 0 then
+        update tbx.slots s set state = 'idle' where s.id = any (gone);
+    end if;
 end $$;

@@ -2,8 +2,8 @@
 -- for the next sweep); wake-ups that nobody took (the slot is idle again, and its runner gets messages for a minute);
 -- delayed tasks that are due; parked jobs; free places under limits; runners that left; runnable tasks beside idle
 -- slots. Gives wake-ups; nothing when another one sweeps.
--- Locks: the sweep's own, without waiting; guards of slots, without waiting; then as lose_tasks, or, without lost slots,
--- slots, runners, tasks, jobs, limits and clusters, each without waiting.
+-- Locks: the sweep's own; guards of slots; ended leases with their slots, all without waiting; then as lose_tasks, or,
+-- without lost slots, slots, runners, tasks, jobs, limits and clusters, each without waiting.
 create or replace function tbx.sweep()
 returns setof tbx.step language plpgsql as $$
 declare
@@ -18,11 +18,13 @@ begin
         return;
     end if;
     with ended as materialized (
-        select s.id from tbx.slots s where s.state <> 'gone' and s.lease_until < v_now order by s.id
+        select s.id from tbx.slots s join tbx.leases l on l.slot_id = s.id
+        where s.state <> 'gone' and l.until < v_now order by s.id
     ), held as materialized (
         select e.id from ended e where pg_try_advisory_xact_lock(7415, (e.id % 2147483647)::int)
     ), locked as materialized (  -- a heartbeat that came meanwhile counts
-        select s.id from tbx.slots s where s.id in (select h.id from held h) and s.lease_until < v_now for update skip locked
+        select s.id from tbx.leases l join tbx.slots s on s.id = l.slot_id
+        where l.slot_id in (select h.id from held h) and l.until < v_now for update skip locked
     ), lost as (
         update tbx.slots s set state = 'gone', woken_at = null from locked l where s.id = l.id returning s.id
     )

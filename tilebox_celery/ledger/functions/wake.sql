@@ -1,6 +1,7 @@
 -- wake: slots idle -> woken, at most one for each runnable task, and only of live runners that can take it. Runners
 -- that listen get a NOTIFY; for the others the caller publishes a message (kind w). p_slot is the caller's own.
--- The caller holds the clusters. Locks: idle slots, skipping locked ones.
+-- The caller holds the clusters. Locks: idle slots, skipping locked ones: only who wakes, claims for or ends an idle slot
+-- may lock it.
 create or replace function tbx.wake(p_runnable tbx.runnable[], p_slot bigint)
 returns setof tbx.step language plpgsql as $$
 declare
@@ -15,8 +16,8 @@ begin
         for v_woken in
             with picked as (
                 select s.id, s.runner_id, case when r.broker_until > v_now then 'broker' else r.wake_by end as wake_by
-                from tbx.slots s join tbx.runners r on r.id = s.runner_id
-                where s.cluster_id = v_route.cluster_id and s.state = 'idle' and s.lease_until > v_now
+                from tbx.slots s join tbx.runners r on r.id = s.runner_id join tbx.leases l on l.slot_id = s.id
+                where s.cluster_id = v_route.cluster_id and s.state = 'idle' and l.until > v_now
                     and s.id is distinct from p_slot
                     and r.state = 'live' and r.wake_by <> 'none' and v_route.id = any (r.routes)
                 limit v_route.n for update of s skip locked

@@ -61,12 +61,17 @@ create table tbx.slots (
     no          int not null,
     pid         int not null,
     state       text not null default 'busy' check (state in ('idle', 'woken', 'busy', 'gone')),
-    woken_at    timestamptz,
-    lease_until timestamptz not null
+    woken_at    timestamptz
 ) with (fillfactor = 50);
 create index slots_idle on tbx.slots (cluster_id) where state = 'idle';
 create index slots_woken on tbx.slots (woken_at) where state = 'woken';
 create index slots_live on tbx.slots (runner_id) where state <> 'gone';
+
+-- Apart from the slots, so that a heartbeat never locks a slot that somebody wants to wake.
+create table tbx.leases (
+    slot_id bigint primary key references tbx.slots on delete cascade,
+    until   timestamptz not null
+) with (fillfactor = 30);
 
 create table tbx.jobs (
     id            bigint generated always as identity primary key,
