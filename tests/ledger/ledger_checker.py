@@ -6,7 +6,18 @@ from psycopg.rows import namedtuple_row
 
 from tilebox_celery.postgres.connection import Connection
 
-TABLES = ("tasks", "task_groups", "group_edges", "families", "job_counts", "job_limits", "jobs", "attempts", "slots")
+TABLES = (
+    "tasks",
+    "task_groups",
+    "group_edges",
+    "families",
+    "job_counts",
+    "job_limits",
+    "jobs",
+    "attempts",
+    "slots",
+    "leases",
+)
 STATES = ("QUEUED", "RUNNING", "COMPUTED", "FAILED", "FAILED_OPTIONAL", "SKIPPED")
 
 
@@ -75,6 +86,9 @@ def find_problems(connection: Connection) -> list[str]:
     _check_counts(rows, tasks, expect)
     _check_limits(rows, jobs, tasks, problems, expect)
     slots = {slot.id: slot for slot in rows["slots"]}
+    leased = {lease.slot_id for lease in rows["leases"]}
+    for slot in slots.values():
+        expect(f"slot {slot.id} has a lease", slot.id in leased, slot.state != "gone")
     for key, task in tasks.items():
         group = groups[task.job_id, task.group_id]
         canceled = jobs[task.job_id].canceled_at is not None

@@ -115,6 +115,7 @@ def finish_everything(ledger: LedgerDriver) -> None:
         ledger.give_back(slot, None, None)
     ledger.connection.execute("update tbx.tasks set run_after = '-infinity' where phase = 'd'")
     ledger.connection.execute("update tbx.slots set state = 'gone'")
+    ledger.connection.execute("delete from tbx.leases")
     ledger.sweep()
     slots = [ledger.slot(ledger.runner(cluster, EVERYTHING)) for cluster in ("a", "b")]
     idle = 0

@@ -1,5 +1,6 @@
 -- drain_runner: a runner that claims nothing more (draining), or has left (gone). A slot that still holds tasks stays,
--- so that the sweep finds them when its lease ends. Locks: the slots' guards, alone, by id; the runner, its slots.
+-- so that the sweep finds them when its lease ends.
+-- Locks: the slots' guards, alone, by id; the runner, its slots, their leases.
 create or replace function tbx.drain_runner(p_runner bigint, p_gone boolean)
 returns void language plpgsql as $$
 begin
@@ -11,8 +12,12 @@ begin
         gone_at = case when p_gone then tbx.now() end
     where r.id = p_runner and r.state <> 'gone';
     if p_gone then
-        update tbx.slots s set state = 'gone', woken_at = null
-        where s.runner_id = p_runner and s.state <> 'gone'
-            and not exists (select 1 from tbx.tasks t where t.slot_id = s.id and t.state = 'RUNNING');
+        with empty as (
+            update tbx.slots s set state = 'gone', woken_at = null
+            where s.runner_id = p_runner and s.state <> 'gone'
+                and not exists (select 1 from tbx.tasks t where t.slot_id = s.id and t.state = 'RUNNING')
+            returning s.id
+        )
+        delete from tbx.leases l using empty e where l.slot_id = e.id;
     end if;
 end $$;

@@ -22,5 +22,6 @@ begin
         select s.id from tbx.slots s where s.id = any (p_slots) and s.state = 'gone' order by s.id for update);
     if cardinality(gone) > 0 then
         update tbx.slots s set state = 'idle' where s.id = any (gone);
+        insert into tbx.leases (slot_id, until) select g.id, tbx.now() + p_lease from unnest(gone) g(id) on conflict do nothing;
     end if;
 end $$;

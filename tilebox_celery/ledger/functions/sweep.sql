@@ -17,14 +17,15 @@ begin
     if not pg_try_advisory_xact_lock(7413, 0) then
         return;
     end if;
-    with ended as materialized (
-        select s.id from tbx.slots s join tbx.leases l on l.slot_id = s.id
-        where s.state <> 'gone' and l.until < v_now order by s.id
+    with late as materialized (
+        select l.slot_id as id from tbx.leases l where l.until < v_now order by l.slot_id
     ), held as materialized (
-        select e.id from ended e where pg_try_advisory_xact_lock(7415, (e.id % 2147483647)::int)
+        select l.id from late l where pg_try_advisory_xact_lock(7415, (l.id % 2147483647)::int)
     ), locked as materialized (  -- a heartbeat that came meanwhile counts
         select s.id from tbx.leases l join tbx.slots s on s.id = l.slot_id
         where l.slot_id in (select h.id from held h) and l.until < v_now for update skip locked
+    ), ended as (
+        delete from tbx.leases l using locked k where l.slot_id = k.id
     ), lost as (
         update tbx.slots s set state = 'gone', woken_at = null from locked l where s.id = l.id returning s.id
     )

@@ -67,7 +67,7 @@ create index slots_idle on tbx.slots (cluster_id) where state = 'idle';
 create index slots_woken on tbx.slots (woken_at) where state = 'woken';
 create index slots_live on tbx.slots (runner_id) where state <> 'gone';
 
--- Apart from the slots, so that a heartbeat never locks a slot that somebody wants to wake.
+-- Of every slot that is not gone. Apart from the slots, so that a heartbeat never locks one that somebody wants to wake.
 create table tbx.leases (
     slot_id bigint primary key references tbx.slots on delete cascade,
     until   timestamptz not null
