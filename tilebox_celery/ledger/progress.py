@@ -1,4 +1,4 @@
-"""Store what a running task says of its progress."""
+"""What a running task says and asks: its progress, and what it depended on."""
 
 from collections.abc import Mapping
 
@@ -8,6 +8,13 @@ from tilebox_celery.model.context import ProgressUpdate
 from tilebox_celery.postgres.connection import Connection
 
 REPORT = b"select tbx.report_progress(%s::uuid, %s::bigint, %s::bigint, %s::text[], %s::bigint[], %s::bigint[])"
+
+DEPENDENCIES = b"""
+    select d.id from tbx.tasks t
+    join tbx.group_edges e on e.job_id = t.job_id and e.to_id = t.group_id
+    join tbx.task_groups g on g.job_id = e.job_id and g.id = e.from_id
+    join tbx.tasks d on d.job_id = g.job_id and d.id between g.first_task and g.last_task and d.group_id = g.id
+    where t.job_id = %s and t.id = %s order by d.id"""
 
 
 def report_progress(
@@ -32,3 +39,8 @@ def report_progress(
         prepare=True,
     ).fetchone()
     return bool(row and row[0])
+
+
+def dependencies(connection: Connection, task: ClaimedTask) -> list[int]:
+    """Return the ids of the tasks that a task was submitted to run after."""
+    return [row[0] for row in connection.execute(DEPENDENCIES, (task.job_id, task.id)).fetchall()]

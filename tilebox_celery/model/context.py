@@ -1,7 +1,7 @@
 """What a running task may ask for: the interface behind the `context` argument of `execute`."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from threading import Lock
@@ -63,10 +63,11 @@ class ProgressUpdate:
         (3, 1)
     """
 
-    __slots__ = ("_lock", "completed", "label", "total")
+    __slots__ = ("_lock", "_moved", "completed", "label", "total")
 
-    def __init__(self, label: str | None = None) -> None:
+    def __init__(self, label: str | None = None, moved: Callable[[], None] | None = None) -> None:
         self.label = label
+        self._moved = moved
         self.total = 0
         """Units of work that were announced."""
         self.completed = 0
@@ -82,6 +83,8 @@ class ProgressUpdate:
         _check_count(count)
         with self._lock:
             self.total += count
+        if self._moved is not None:
+            self._moved()
 
     def done(self, count: int = 1) -> None:
         """Mark work as done.
@@ -92,6 +95,8 @@ class ProgressUpdate:
         _check_count(count)
         with self._lock:
             self.completed += count
+        if self._moved is not None:
+            self._moved()
 
     def __repr__(self) -> str:
         return f"ProgressUpdate(label={self.label!r}, total={self.total}, completed={self.completed})"
@@ -101,9 +106,9 @@ class CurrentTask:
     """The task that runs, seen from inside."""
 
     __slots__ = (
+        "_depends_on",
         "_display",
         "attempt",
-        "depends_on",
         "id",
         "identifier",
         "input",
@@ -122,7 +127,7 @@ class CurrentTask:
         input: bytes = b"",  # noqa: A002 # the documented name
         job: "Job | None" = None,
         parent_id: UUID | None = None,
-        depends_on: tuple[UUID, ...] = (),
+        depends_on: tuple[UUID, ...] | Callable[[], tuple[UUID, ...]] = (),
         attempt: int = 1,
         retry_count: int = 0,
         lease: timedelta | None = None,
@@ -133,12 +138,19 @@ class CurrentTask:
         self.input = input
         self.job = job
         self.parent_id = parent_id
-        self.depends_on = depends_on
+        self._depends_on = depends_on
         self.attempt = attempt
         """1 for the first attempt."""
         self.retry_count = retry_count
         """How many retries of `max_retries` are used up."""
         self.lease = lease
+
+    @property
+    def depends_on(self) -> tuple[UUID, ...]:
+        """The ids of the tasks that this one was submitted to run after; asked of the ledger on first use."""
+        if callable(self._depends_on):
+            self._depends_on = self._depends_on()
+        return self._depends_on
 
     @property
     def state(self) -> TaskState:

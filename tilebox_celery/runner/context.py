@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from tilebox_celery.caches import FencedCache, JobCache, NoCache
 from tilebox_celery.errors import ArgumentError
@@ -12,6 +13,7 @@ from tilebox_celery.model.submission import FutureTask, HasSlug, SubtaskCollecto
 from tilebox_celery.model.task import Task
 from tilebox_celery.model.task_ids import public_task_id
 from tilebox_celery.runner.registry import TaskEntry
+from tilebox_celery.runner.task_calls import TaskCalls
 
 if TYPE_CHECKING:
     from tilebox_celery.observability.context_logger import ContextLogger, ContextTracer
@@ -28,6 +30,7 @@ class TaskContext(ExecutionContext):
 
     __slots__ = (
         "_cache",
+        "_calls",
         "_claimed",
         "_collector",
         "_current",
@@ -49,8 +52,10 @@ class TaskContext(ExecutionContext):
         shared: Any,
         is_current: Callable[[], bool],
         lease: timedelta | None = None,
+        calls: TaskCalls | None = None,
     ) -> None:
         self._claimed = claimed
+        self._calls = calls
         self._entry = entry
         self._job = job
         self._cache = cache
@@ -125,6 +130,7 @@ class TaskContext(ExecutionContext):
                 input=claimed.input,
                 job=self._job.as_job(),
                 parent_id=None if claimed.parent_id is None else public_task_id(claimed.job_id, claimed.parent_id),
+                depends_on=self._dependencies,
                 attempt=claimed.attempt,
                 retry_count=claimed.retries,
                 lease=self._lease,
@@ -141,8 +147,17 @@ class TaskContext(ExecutionContext):
                 raise ArgumentError(
                     f"A task may have {MAX_PROGRESS_LABELS:,} progress labels; use one label for many units of work."
                 )
-            self.progress_bars[key] = ProgressUpdate(label)
+            self.progress_bars[key] = ProgressUpdate(label, self._moved)
         return self.progress_bars[key]
+
+    def _moved(self) -> None:
+        if self._calls is not None and self.progress_bars is not None:
+            self._calls.moved(self.progress_bars)
+
+    def _dependencies(self) -> tuple[UUID, ...]:
+        if self._calls is None:
+            return ()
+        return tuple(public_task_id(self._claimed.job_id, task) for task in self._calls.dependencies())
 
     @property
     def logger(self) -> "ContextLogger":

@@ -24,6 +24,7 @@ from tilebox_celery.runner.context import TaskContext
 from tilebox_celery.runner.outcome import PLAIN, Computed, Failed, RetryAskedError
 from tilebox_celery.runner.registry import CeleryEntry, TaskEntry, TaskRegistry
 from tilebox_celery.runner.reports import Ask
+from tilebox_celery.runner.task_calls import TaskCalls
 from tilebox_celery.settings import Settings
 
 
@@ -46,6 +47,7 @@ def execute_task(
     claimed: ClaimedTask,
     job: JobRef,
     is_current: Callable[[], bool],
+    calls: TaskCalls,
 ) -> tuple[Computed | Failed, TaskContext | None]:
     """Run a claimed task and return what it produced; whatever user code raises becomes a Failed.
 
@@ -55,6 +57,7 @@ def execute_task(
         claimed: The task.
         job: Its job.
         is_current: Tells whether the lease is still held, for writes into the job cache.
+        calls: Of the context.
     """
     context: TaskContext | None = None
     entry: TaskEntry | None = None
@@ -63,7 +66,7 @@ def execute_task(
         entry = ask(lambda connection: environment.registry.entry(connection, claimed.route_id))
         name = entry.default_display
         context = TaskContext(
-            claimed, entry, job, environment.cache, environment.shared, is_current, environment.settings.lease
+            claimed, entry, job, environment.cache, environment.shared, is_current, environment.settings.lease, calls
         )
         if faults.crashes is not None:
             faults.crash_if_chosen(name, claimed.attempt)
@@ -73,6 +76,7 @@ def execute_task(
             attributes = {"job.id": str(job.uuid), "task.id": str(context.current_task.id)}
             with tracing.task_span(name, job.trace_parent, claimed.input, attributes):
                 result = run_entry(environment, ask, entry, claimed, context, job)
+        calls.end()
         if faults.seam is not None:
             faults.seam("last_user_line")
         return _collect(environment, ask, entry, context, result), context
@@ -88,6 +92,8 @@ def execute_task(
         # a loop where a Task class has the name of a Celery task and cannot read its input.
         failed.is_final = isinstance(entry, CeleryEntry) or (isinstance(error, InputError) and claimed.retries >= 3)
         return failed, context
+    finally:
+        calls.end()
 
 
 def run_entry(

@@ -16,6 +16,7 @@ from tilebox_celery.runner.execution import Environment, execute_task
 from tilebox_celery.runner.outcome import Computed, Failed
 from tilebox_celery.runner.pace import MAX_BATCH, Pace
 from tilebox_celery.runner.reports import Reports
+from tilebox_celery.runner.task_calls import TaskCalls
 
 logger = logging.getLogger("tilebox_celery.runner")
 SHARE = (
@@ -144,7 +145,8 @@ class SlotLoop:
                 break
             job = self._jobs[task.job_id]
             told = self.events is not None and self._tell_start(task, job)
-            outcome, context = execute_task(self.environment, self.reports.ask, task, job, self._is_current)
+            calls = TaskCalls(self.reports, claim_id, task)
+            outcome, context = execute_task(self.environment, self.reports.ask, task, job, self._is_current, calls)
             times = meter.lap(task.route_id)
             if self.events is not None:
                 self.events.ended(task, job, self._name(task), outcome, times[1], told)
