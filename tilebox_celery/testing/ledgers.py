@@ -1,4 +1,4 @@
-"""Make an empty ledger for each test: one server per run, one template database with the schema, cloned per test."""
+"""Give each test an empty ledger: one server per run, one template database with the schema, clones used in turn."""
 
 import uuid
 from collections.abc import Iterator
@@ -12,12 +12,13 @@ import psycopg
 from tilebox_celery.embedded import Stack, start
 from tilebox_celery.postgres.connection import connect
 from tilebox_celery.postgres.migrate import Schema
+from tilebox_celery.testing.reuse import empty, fingerprint
 
 IDLE_STOP = timedelta(seconds=30)
 
 
 class LedgerFactory:
-    """Clones ledgers in the embedded servers of one directory; safe to share among the processes of a test run.
+    """Makes ledgers in the embedded servers of one directory; safe to share among the processes of a test run.
 
     Args:
         home: Data directory of the servers.
@@ -26,6 +27,9 @@ class LedgerFactory:
     def __init__(self, home: Path) -> None:
         self.home = home
         self._template: str | None = None
+        self._fingerprint = ""
+        self._emptied: list[str] = []
+        """Clones that a test of this process has used, as good as new."""
 
     @property
     def stack(self) -> Stack:
@@ -34,17 +38,26 @@ class LedgerFactory:
 
     @contextmanager
     def ledger(self) -> Iterator[str]:
-        """Give the URL of an empty ledger with the schema of this code, and drop it afterwards."""
+        """Give the URL of an empty ledger with the schema of this code."""
         stack = self.stack
+        name = self._emptied.pop() if self._emptied else self._clone(stack)
+        try:
+            yield url_of(stack, name)
+        finally:
+            stack = self.stack
+            if empty(url_of(stack, name), self._fingerprint):
+                self._emptied.append(name)
+            else:
+                with psycopg.connect(stack.ledger_url, autocommit=True) as connection:
+                    connection.execute(f"drop database {name} with (force)".encode())
+
+    def _clone(self, stack: Stack) -> str:
         template = self._template = self._template or self._make_template(stack)
         name = f"test_{uuid.uuid4().hex}"
         with psycopg.connect(stack.ledger_url, autocommit=True) as connection:
             connection.execute(f"create database {name} template {template} strategy wal_log".encode())
-        try:
-            yield url_of(stack, name)
-        finally:
-            with psycopg.connect(self.stack.ledger_url, autocommit=True) as connection:
-                connection.execute(f"drop database {name} with (force)".encode())
+        self._fingerprint = self._fingerprint or fingerprint(url_of(stack, name))
+        return name
 
     def _make_template(self, stack: Stack) -> str:
         schema = Schema("tilebox_celery.ledger", "ledger")
