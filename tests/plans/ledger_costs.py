@@ -108,6 +108,10 @@ class Scene:
             sum(returned + (0 if is_index else fetched) for _, is_index, _, returned, fetched in found),
         )
 
+    def claim_for_another(self) -> None:
+        self.ledger.connection.execute("update tbx.slots set state = 'woken' where id = %s", (self.idle,))
+        self.ledger.claim(self.other, 1, token=self.idle)
+
     def advance(self, count: int, want: int) -> None:
         self.ledger.advance(self.slot, self.claim, [(task, []) for task in self.tasks[:count]], self.ledger.wish(want))
 
@@ -132,6 +136,7 @@ CALLS: dict[str, Callable[[Scene], object]] = {
     "claim": lambda scene: scene.ledger.claim(scene.other, 64, share=4),
     "claim one": lambda scene: scene.ledger.claim(scene.other, 1),
     "claim behind the last job": lambda scene: scene.ledger.claim(scene.other, 1, cursor=1 << 40),
+    "claim for another slot": Scene.claim_for_another,
     "claim nothing": lambda scene: scene.ledger.claim(scene.stranger),
     "advance one": lambda scene: scene.advance(1, 1),
     "advance a batch": lambda scene: scene.advance(64, 64),
