@@ -142,6 +142,18 @@ def test_the_slot_of_a_wake_up_that_another_one_took_is_idle_again(ledger: Ledge
     assert ledger.rows("select state from tbx.slots order by id") == [("idle",), ("busy",)]
 
 
+def test_the_slot_of_a_wake_up_that_another_one_took_is_woken_anew_while_work_is_left(ledger: LedgerDriver) -> None:
+    """Beside a task that nobody has claimed, the slot that was meant gets another wake-up."""
+    runner = ledger.runner(wake_by="broker")
+    meant, taker = ledger.slot(runner, busy=False), ledger.slot(runner)
+    ledger.submit([Spec(), Spec()])
+
+    ledger.claim(taker, 1, token=meant)
+
+    assert ledger.answer.wake_ups == [(meant, runner)]
+    assert ledger.rows("select state from tbx.slots order by id") == [("woken",), ("busy",)]
+
+
 def test_the_first_claim_starts_the_job(ledger: LedgerDriver) -> None:
     """A job has started when its first task is claimed, and not again with later ones."""
     ledger.submit([Spec(), Spec()])

@@ -47,6 +47,21 @@ def test_two_wake_ups_that_reached_each_others_slots(races: Stage) -> None:
     play(races, arrange, check)
 
 
+def test_a_wake_up_that_another_slot_took_and_a_submission(races: Stage) -> None:
+    """The slot that was named goes back to sleep only if no task comes meanwhile."""
+
+    def arrange():
+        races.ledger.submit([Spec()])
+        runner = races.ledger.runner(wake_by="broker")
+        one, other = (races.ledger.slot(runner, busy=False) for _ in range(2))
+        races.ledger.connection.execute(
+            "update tbx.slots set state = 'woken', woken_at = tbx.now() where id = %s", (other,)
+        )
+        return (lambda ledger: ledger.claim(one, 1, token=other)), (lambda ledger: ledger.submit([Spec()]))
+
+    play(races, arrange, lambda one, other: None)
+
+
 def test_a_slot_that_goes_to_sleep_and_a_submission(races: Stage) -> None:
     """A job that is submitted while a slot looks for the last time is claimed by it, or wakes it."""
 

@@ -1,9 +1,9 @@
 -- claim_and_count: the second half of a call of a slot: claim the next batch, add everything to the counts, and wake
 -- idle slots for what became runnable and was not claimed. p_token is the slot that a wake-up named: another slot
--- took it, so it goes back to idle. While something is to be published the slot does not go idle, so that no call
+-- took it, so it goes back to idle, or is woken anew (return_token). While something is to be published the slot does not go idle, so that no call
 -- ever waits for a cluster while it holds another one alone.
 -- Locks: the slot's guard, shared; as claim; clusters by id, shared; count rows of this slot's shard by job; the
--- token's slot and idle slots, skipping locked ones.
+-- token's slot (with its cluster alone, without waiting) and idle slots, skipping locked ones.
 create or replace function tbx.claim_and_count(
     p_slot bigint, p_token bigint, p_claim uuid, p_cursor bigint, p_want int, p_share int, p_cap_routes int[], p_caps int[],
     p_runnable tbx.runnable[], p_counts tbx.count_delta[]
@@ -13,6 +13,7 @@ declare
     v_steps tbx.step[] := '{}';
     v_left tbx.runnable[];
     v_first tbx.runnable;
+    v_first_step tbx.step;
     v_shard smallint := p_slot % 8;
     v_n int;
 begin
@@ -53,8 +54,13 @@ begin
         on conflict (job_id, shard) do update set queued = c.queued + excluded.queued, running = c.running + excluded.running;
     end if;
     if p_token <> p_slot then
-        update tbx.slots s set state = 'idle', woken_at = null
-        where s.id = (select k.id from tbx.slots k where k.id = p_token and k.state = 'woken' for update skip locked);
+        v_first_step := v_steps[1];
+        if v_first_step.kind in ('t', 'a') then
+            v_steps := v_steps || array(select w from tbx.return_token(p_token) w);
+        else  -- nobody publishes, and nothing is ready
+            update tbx.slots s set state = 'idle', woken_at = null
+            where s.id = (select k.id from tbx.slots k where k.id = p_token and k.state = 'woken' for update skip locked);
+        end if;
     end if;
     if cardinality(v_left) > 0 then
         return v_steps || array(select w from tbx.wake(v_left, p_slot) w);
