@@ -1,7 +1,7 @@
 -- claim_and_count: the second half of a call of a slot: claim the next batch, add everything to the counts, and wake
 -- idle slots for what became runnable and was not claimed. p_token is the slot that a wake-up named: another slot
--- took it, so it goes back to idle, or is woken anew (return_token). While something is to be published the slot does not go idle, so that no call
--- ever waits for a cluster while it holds another one alone.
+-- took it, so it goes back to idle, or is woken anew (return_token). While something is to be published the slot does
+-- not go idle, so that no call ever waits for a cluster while it holds another one alone.
 -- Locks: the slot's guard, shared; as claim; clusters by id, shared; count rows of this slot's shard by job; the
 -- token's slot (with its cluster alone, without waiting) and idle slots, skipping locked ones.
 create or replace function tbx.claim_and_count(
