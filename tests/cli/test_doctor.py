@@ -101,6 +101,7 @@ def test_missing_broker_is_a_warning(cli: Cli, monkeypatch: pytest.MonkeyPatch) 
     done = cli("doctor", "--json")
 
     assert (done.code, levels(done)["broker"]) == (0, "warning")
+    assert "Jobs run: workers are woken by NOTIFY." in done.stdout
 
 
 def test_pooler_is_noticed(cli: Cli, ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,7 +59,7 @@ def look_at_everything() -> Iterator[Finding]:
         yield warning(
             "broker",
             "no broker is configured",
-            "Workers, Flower and 'celery inspect' need one: set TILEBOX_CELERY_BROKER_URL.",
+            "Jobs run: workers are woken by NOTIFY. Flower and 'celery inspect' need TILEBOX_CELERY_BROKER_URL.",
         )
     if ledger is not None:
         yield from look_at_ledger(ledger, chosen)

@@ -101,8 +101,6 @@ def run(runner: "TaskRunner", number: int, pool: Pool, *, stop_when_idling: bool
         {"event": "started", "cluster": runner.cluster, "slots": number, "pool": str(pool), "tasks": tasks},
         f"Runner of cluster {runner.cluster}, {slots} ({pool}), for {', '.join(tasks)}.",
     )
-    if runner.broker_url is None:
-        output.say("No broker is configured (TILEBOX_CELERY_BROKER_URL): wake-ups go by NOTIFY alone.")
     # Root in a container is common, and messages are JSON: there is nothing to be forced as root.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
     if stop_when_idling:

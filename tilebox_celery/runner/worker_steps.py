@@ -12,6 +12,7 @@ from celery.worker import state as worker_state
 from tilebox_celery.caches import check_pool
 from tilebox_celery.dispatch.app import queue_name
 from tilebox_celery.dispatch.event_channel import EventChannel
+from tilebox_celery.dispatch.no_broker import is_without_broker
 from tilebox_celery.dispatch.publisher import Publisher
 from tilebox_celery.ledger.runners import register_runner
 from tilebox_celery.postgres.connection import connect
@@ -40,6 +41,9 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
         if worker.pool_cls.__module__ == "celery.concurrency.solo":
             concurrency = 1
         self.concurrency = concurrency
+        self.is_without_broker = is_without_broker(worker.app)
+        if self.is_without_broker:
+            logger.warning("no broker is configured: wake-ups come by NOTIFY alone, and monitors see no worker")
         if runner.cache is not None:
             check_pool(runner.cache, concurrency if self.is_prefork else 1)
         self.pages = Pages(concurrency * 2 + SPARE_PAGES if self.is_prefork else concurrency)
@@ -55,7 +59,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
             runner.settings,
             self.pages,
             publish,
-            EventChannel(runner.broker_url, worker.hostname) if worker.task_events else None,
+            EventChannel(runner.broker_url, worker.hostname) if worker.task_events and runner.broker_url else None,
         )
         worker_process.offer(self.spec)
         self.keeper = KeeperProcess(self.runner_id, runner.ledger_url, runner.broker_url, self.pages, runner.settings)
@@ -68,7 +72,8 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
 
     @property
     def _notified(self) -> bool:
-        return bool(self.runner.settings.wake_by == "notify" and self.worker.use_eventloop)
+        wants_notify = self.runner.settings.wake_by == "notify" or self.is_without_broker
+        return bool(wants_notify and self.worker.use_eventloop)
 
     def start(self, worker: Any) -> None:
         """Open slots outside of prefork, start the keeper, take the signals."""
