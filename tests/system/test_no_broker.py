@@ -74,6 +74,9 @@ def test_what_needs_a_broker_says_so(client: Client, cluster: object) -> None:
     from tilebox_celery.dispatch.no_broker import NO_BROKER_URL
     from tilebox_celery.errors import BrokerUnavailable
 
-    with Connection(NO_BROKER_URL) as connection, connection.SimpleQueue("shop") as queue:
-        with pytest.raises(BrokerUnavailable, match="queue 'shop': set TILEBOX_CELERY_BROKER_URL"):
-            queue.put({})
+    with (
+        Connection(NO_BROKER_URL) as connection,
+        connection.SimpleQueue("shop") as queue,
+        pytest.raises(BrokerUnavailable, match="queue 'shop': set TILEBOX_CELERY_BROKER_URL"),
+    ):
+        queue.put({})

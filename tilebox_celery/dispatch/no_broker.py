@@ -10,7 +10,7 @@ from tilebox_celery.errors import BrokerUnavailable
 NO_BROKER_URL = "notify://ledger"
 
 
-class NoBrokerChannel(memory.Channel):  # type: ignore[misc] # kombu has no types
+class NoBrokerChannel(memory.Channel):
     """Carries what a worker tells itself, and refuses what somebody else should hear."""
 
     def _put(self, queue: str, message: Any, **options: Any) -> None:
@@ -19,7 +19,7 @@ class NoBrokerChannel(memory.Channel):  # type: ignore[misc] # kombu has no type
         )
 
 
-class NoBrokerTransport(memory.Transport):  # type: ignore[misc] # kombu has no types
+class NoBrokerTransport(memory.Transport):
     """A transport that brings nothing and keeps Celery's event loop, which the listener and the pool need."""
 
     Channel = NoBrokerChannel
