@@ -1,14 +1,15 @@
-"""Read every environment variable once, into one frozen Settings value."""
+"""Read every environment variable and the settings file once, into one frozen Settings value."""
 
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from tilebox_celery.errors import ArgumentError
+from tilebox_celery.settings_toml import SettingsFile, read_settings_file
 
 PREFIX = "TILEBOX_CELERY_"
 _PASSWORD = re.compile(r"(password\s*=\s*)('[^']*'|\S+)", re.IGNORECASE)
@@ -59,36 +60,62 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
-        """Read the settings from ``TILEBOX_CELERY_*``.
+        """Read the settings from ``TILEBOX_CELERY_*``, and what is not set there from the file of this directory.
 
         Args:
-            environ: Variables to read; None reads the process environment.
+            environ: Variables to read; None reads the process environment and the file.
 
         Raises:
-            ArgumentError: A variable has a value that cannot be used; the message names it.
+            ArgumentError: A variable or the file has a value that cannot be used; the message names it.
         """
-        env = os.environ if environ is None else environ
+        file = settings_file() if environ is None else None
+        values = _Values(os.environ if environ is None else environ, file)
         settings = cls(
-            ledger_url=env.get(PREFIX + "LEDGER_URL") or None,
-            broker_url=env.get(PREFIX + "BROKER_URL") or None,
-            home=Path(env[PREFIX + "HOME"]).expanduser() if env.get(PREFIX + "HOME") else default_home(),
+            ledger_url=values.get("ledger_url"),
+            broker_url=values.get("broker_url"),
+            home=Path(home).expanduser() if (home := values.get("home")) else default_home(),
         )
         if settings.ledger_url:
             check_ledger_url(settings.ledger_url)
         changes: dict[str, object] = {}
         for name in ("max_input_bytes", "max_result_bytes", "max_subtasks"):
-            if text := env.get(PREFIX + name.upper()):
-                changes[name] = _positive_int(PREFIX + name.upper(), text)
+            if text := values.get(name):
+                changes[name] = _positive_int(values.source(name), text)
         for name in ("lease", "heartbeat", "grace", "batch", "idle_stop"):
-            if text := env.get(PREFIX + name.upper()):
-                changes[name] = timedelta(seconds=_positive_float(PREFIX + name.upper(), text))
-        if text := env.get(PREFIX + "WAKE_BY"):
+            if text := values.get(name):
+                changes[name] = timedelta(seconds=_positive_float(values.source(name), text))
+        if text := values.get("wake_by"):
             if text not in ("notify", "broker"):
-                raise ArgumentError(f"{PREFIX}WAKE_BY is '{text}', but must be 'notify' or 'broker'.")
+                raise ArgumentError(f"{values.source('wake_by')} is '{text}', but must be 'notify' or 'broker'.")
             changes["wake_by"] = text
-        if text := env.get(PREFIX + "EVENT_ARGS"):
+        if text := values.get("event_args"):
             changes["event_args"] = text.lower() in ("1", "true", "yes", "on")
         return replace(settings, **changes)  # type: ignore[arg-type]  # the names above are fields of the right type
+
+
+class _Values:
+    """Texts of settings: an environment variable wins over the file; an empty one counts as not set."""
+
+    def __init__(self, environ: Mapping[str, str], file: SettingsFile | None) -> None:
+        self._environ = environ
+        self._file = file
+
+    def get(self, name: str) -> str | None:
+        return self._environ.get(PREFIX + name.upper()) or (self._file.values.get(name) if self._file else None) or None
+
+    def source(self, name: str) -> str:
+        """Return what sets it, for messages."""
+        variable = PREFIX + name.upper()
+        return variable if self._file is None or self._environ.get(variable) else f"{name} in {self._file.path}"
+
+
+def settings_file() -> SettingsFile | None:
+    """Return the settings file of the current directory, if it has one.
+
+    Raises:
+        ArgumentError: It cannot be read, or sets what is no setting.
+    """
+    return read_settings_file(Path.cwd(), [each.name for each in fields(Settings)])
 
 
 def check_ledger_url(url: str) -> None:

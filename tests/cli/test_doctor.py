@@ -150,3 +150,14 @@ def pooler_of(server: str) -> Iterator[int]:
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
         thread.join(10)
+
+
+def test_settings_file_is_shown_without_passwords(cli: Cli, tmp_path: Path) -> None:
+    """The file that sets something is named with its values, and passwords are hidden."""
+    text = 'broker_url = "redis://me:secret@127.0.0.1:1/0"\nlease = 45\n'
+    (tmp_path / "tilebox-celery.toml").write_text(text)
+
+    done = cli("doctor", "--json")
+
+    assert "tilebox-celery.toml sets broker_url = redis://me:***@127.0.0.1:1/0, lease = 45;" in done.stdout
+    assert "secret" not in done.stdout + done.stderr

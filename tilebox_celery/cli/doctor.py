@@ -10,6 +10,7 @@ from tilebox_celery.cli.exits import ExitCode
 from tilebox_celery.cli.framework import command
 from tilebox_celery.cli.opening import settings
 from tilebox_celery.cli.version import versions
+from tilebox_celery.settings import redact_url, settings_file
 
 _COLOURS = {Level.OK: "green", Level.WARNING: "yellow", Level.FAILURE: "red", Level.UNREACHABLE: "red"}
 _WORDS = {Level.OK: "ok", Level.WARNING: "look", Level.FAILURE: "wrong", Level.UNREACHABLE: "wrong"}
@@ -50,6 +51,9 @@ def look_at_everything() -> Iterator[Finding]:
         "versions", ", ".join(f"{name} {known[name]}" for name in ("tilebox-celery", "python", "celery", "psycopg"))
     )
     chosen = settings()
+    if (file := settings_file()) is not None:
+        values = (f"{name} = {redact_url(text)}" for name, text in file.values.items())
+        yield fine("file", f"{file.path} sets {', '.join(values) or 'nothing'}; environment variables win over it")
     ledger, broker = chosen.ledger_url, chosen.broker_url
     if ledger is None:
         found, ledger, embedded_broker = look_at_stack(chosen)
