@@ -1,28 +1,59 @@
 """``tilebox-celery db``: the schema of the ledger, and what is old in it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from tilebox_celery.cli import output, pruning
 from tilebox_celery.cli.framework import command, noun
 from tilebox_celery.cli.opening import settings
+from tilebox_celery.cli.spans import parse_span
 from tilebox_celery.errors import TileboxCeleryError
 from tilebox_celery.settings import redact_url
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from tilebox_celery.ledger.upgrade import OlderRunner
     from tilebox_celery.postgres.connection import Connection
 
 app = noun("Upgrade and check the ledger, delete old jobs.")
 
 
 @command(app, "upgrade", short_help="Bring tables and functions up to date.")
-def upgrade_ledger() -> None:
-    """Bring the tables and functions of the ledger to this version; forward only, and safe to repeat."""
-    from tilebox_celery.ledger.open import ledger_schema
+def bring_up_to_date(
+    wait: Annotated[
+        str, typer.Option("--wait", metavar="TIME", help="How long to wait for workers of older code to end.")
+    ] = "60s",
+    now: Annotated[bool, typer.Option("--now", help="Do not wait; what older workers run may be repeated.")] = False,
+) -> None:
+    """Bring the tables and functions of the ledger to this version; forward only, and safe to repeat.
 
-    schema = ledger_schema()
-    url, connection = _connect()
+    Workers whose code is too old for it end by themselves first: they claim nothing more, and end their tasks.
+    """
+    from tilebox_celery.ledger.open import ledger_schema
+    from tilebox_celery.ledger.upgrade import sentence_of, upgrade_ledger
+
+    schema, patience = ledger_schema(), parse_span("--wait", wait)
+    url, home, connection = _connect()
+    told = False
+
+    def tell(older: "Sequence[OlderRunner]") -> None:
+        nonlocal told
+        told = True
+        output.say(sentence_of(older))
+
     with connection:
-        applied = schema.upgrade(connection)
+        try:
+            applied = upgrade_ledger(connection, schema, wait=patience, now=now, tell=tell, home=home)
+        except KeyboardInterrupt:
+            if told:
+                output.say(
+                    "Stopped: tables and functions are as they were, and workers of older code go on ending. "
+                    "Run 'tilebox-celery db upgrade' again."
+                )
+            raise
     if output.mode.json:
         output.show_document(
             {"ledger": redact_url(url), "applied": applied, "version": schema.version, "functions": schema.digest}
@@ -40,12 +71,12 @@ def check_ledger() -> None:
     from tilebox_celery.ledger.open import ledger_schema
 
     schema = ledger_schema()
-    url, connection = _connect()
+    url, home, connection = _connect()
     problem = None
     with connection:
         version, digest = schema.state(connection)
         try:
-            schema.check(connection)
+            schema.check(connection, home)
         except LedgerVersionMismatch as error:
             problem = str(error)
     if output.mode.json:
@@ -69,13 +100,14 @@ def check_ledger() -> None:
 pruning.add_to(app)
 
 
-def _connect() -> "tuple[str, Connection]":
+def _connect() -> "tuple[str, Path | None, Connection]":
     from tilebox_celery.postgres.connection import connect
 
     chosen = settings()
-    url = chosen.ledger_url
+    url, home = chosen.ledger_url, None
     if url is None:
         from tilebox_celery.embedded import start
 
         url = start(chosen.home, chosen.idle_stop).ledger_url
-    return url, connect(url)
+        home = chosen.home
+    return url, home, connect(url)

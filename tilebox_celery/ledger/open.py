@@ -1,13 +1,16 @@
 """Open the ledger that the settings name: the configured one, or the embedded stack's."""
 
 import logging
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tilebox_celery.ledger.control import LedgerControl, Publish, send_nothing
 from tilebox_celery.ledger.routes import RouteIds
 from tilebox_celery.ledger.session import CallSession
+from tilebox_celery.ledger.upgrade import OlderRunner, sentence_of, upgrade_ledger
 from tilebox_celery.postgres.connection import Connection, connect
 from tilebox_celery.postgres.migrate import Schema
 from tilebox_celery.settings import Settings, check_ledger_url, redact_url
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tilebox_celery.ledger")
 
 DEV_CLUSTER = "dev-cluster"
+EMBEDDED_WAIT = timedelta(seconds=15)
+"""For workers of older code, which learn of an upgrade by their next heartbeat."""
 
 
 class Ledger:
@@ -127,22 +132,29 @@ def open_ledger(
     publish = send_nothing if publisher is None else publisher(broker_url)
     ledger = Ledger(url, settings, broker_url=broker_url, is_embedded=is_embedded, publish=publish, actor=actor)
     try:
-        ledger.control.session.run(prepare_embedded if is_embedded else ledger_schema().check)
+        ledger.control.session.run(
+            partial(prepare_embedded, home=settings.home) if is_embedded else ledger_schema().check
+        )
     except BaseException:
         ledger.close()
         raise
     return ledger
 
 
-def prepare_embedded(connection: Connection) -> None:
+def prepare_embedded(connection: Connection, home: Path, wait: timedelta = EMBEDDED_WAIT) -> None:
     """Bring an embedded ledger to this code's schema, and make `dev-cluster` its default cluster.
 
+    Args:
+        connection: To the ledger.
+        home: The data directory, for errors.
+        wait: For workers of older code that must end first.
+
     Raises:
-        LedgerVersionMismatch: The data directory was used by newer code.
+        LedgerVersionMismatch: The data directory was used by newer code, or is used by older code.
     """
     schema = ledger_schema()
     if not schema.is_current(connection):
-        for name in schema.upgrade(connection):
+        for name in upgrade_ledger(connection, schema, wait=wait, tell=_log_older, home=home):
             logger.info("ledger upgraded: %s", name)
     connection.execute(
         "insert into tbx.clusters (slug, display_name, is_default) select %s, %s, true"
@@ -150,6 +162,10 @@ def prepare_embedded(connection: Connection) -> None:
         " on conflict (slug) do nothing",
         (DEV_CLUSTER, DEV_CLUSTER),
     )
+
+
+def _log_older(older: Sequence[OlderRunner]) -> None:
+    logger.warning("before the ledger is upgraded, %s", sentence_of(older))
 
 
 @cache

@@ -31,14 +31,31 @@ def register_runner(
     code_version: str,
     wake_by: str,
     slots: int,
+    schema_version: int | None = None,
 ) -> int:
-    """Make a runner known and return its id.
+    """Make a runner known and return its id; it is draining at once if the ledger wants newer code.
+
+    Args:
+        connection: To the ledger.
+        cluster: Its slug.
+        identifiers: What the runner can run.
+        name: For lists.
+        host: Where it runs.
+        pid: Its process there.
+        code_version: Of the installed package.
+        wake_by: ``notify``, ``broker``, or ``none`` if it is never woken.
+        slots: How many tasks at once.
+        schema_version: Of its code; by default of the code in this process.
 
     Raises:
         NotFoundError: The cluster does not exist.
     """
+    if schema_version is None:
+        from tilebox_celery.ledger.open import ledger_schema
+
+        schema_version = ledger_schema().version
     row = connection.execute(
-        b"select tbx.register_runner(%s, %s, %s, %s, %s, %s, %s, %s::text[], %s::int[], %s::int[])",
+        b"select tbx.register_runner(%s, %s, %s, %s, %s, %s, %s, %s::text[], %s::int[], %s::int[], %s)",
         (
             cluster,
             name,
@@ -50,6 +67,7 @@ def register_runner(
             [identifier.name for identifier in identifiers],
             [identifier.major for identifier in identifiers],
             [identifier.minor for identifier in identifiers],
+            schema_version,
         ),
     ).fetchone()
     if row is None or row[0] is None:
@@ -78,6 +96,12 @@ def heartbeat(connection: Connection, runner_id: int, slots: Sequence[int], leas
     ).fetchone()
     assert row is not None, "a function gives one row"
     return Pulse(row[0], row[1] or [])
+
+
+def wanted_version(connection: Connection) -> int:
+    """Return the oldest schema version whose workers may claim."""
+    row = connection.execute("select value::int from tbx.meta where key = 'ledger.minimum'").fetchone()
+    return int(row[0]) if row is not None else 0
 
 
 def slot_lost(connection: Connection, slot_id: int, running: tuple[int, int] | None, reason: str) -> Answer:

@@ -71,6 +71,7 @@ runners = Table(
     Column("host", Text, nullable=False),
     Column("pid", Integer, nullable=False),
     Column("code_version", Text, nullable=False),
+    Column("schema_version", Integer, nullable=False),
     Column("state", Text, nullable=False),
     Column("wake_by", Text, nullable=False),
     Column("broker_until", TIME),

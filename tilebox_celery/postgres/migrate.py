@@ -1,9 +1,15 @@
-"""Bring a database to the schema and the functions of this code, forward only, under an advisory lock."""
+"""Bring a database to the schema and the functions of this code, forward only, under an advisory lock.
+
+Rules for whoever adds a migration: a released one never changes, and one that workers of older code cannot live with
+starts with the line ``-- older workers drain: yes``. That is each one that comes with another signature, or another
+meaning of a result, of a function that workers call: functions are replaced under the feet of those who run.
+"""
 
 import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
 from tilebox_celery.errors import LedgerVersionMismatch
 from tilebox_celery.postgres.connection import Connection
@@ -17,6 +23,7 @@ do $$ begin
     end if;
 end $$;
 """
+MARK = "-- older workers drain: yes"
 
 
 class Schema:
@@ -37,69 +44,121 @@ class Schema:
     @property
     def version(self) -> int:
         """The number of the newest migration."""
-        return int(self.migrations[-1][0].partition("_")[0])
+        return _number(self.migrations[-1][0])
+
+    @property
+    def minimum(self) -> int:
+        """The oldest version whose workers can live with this one: the newest marked migration, or the first."""
+        marked = [name for name, text in self.migrations if text.startswith(MARK)]
+        return _number((marked or [self.migrations[0][0]])[-1])
+
+    def history(self, version: int) -> str:
+        """Return the digest of the migrations that lead to a version."""
+        texts = (text for name, text in self.migrations if _number(name) <= version)
+        return hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16]
 
     def state(self, connection: Connection) -> tuple[int, str]:
         """Return version and digest that the database holds; version 0 where there is nothing yet."""
-        if connection.execute("select to_regclass('tbx.meta')").fetchone() == (None,):
-            return 0, ""
-        rows: dict[str, str] = dict(
-            cast(
-                Any,
-                connection.execute("select key, value from tbx.meta where key like %s", (self.key + ".%",)).fetchall(),
-            )
-        )
-        return int(rows.get(f"{self.key}.version", "0")), rows.get(f"{self.key}.digest", "")
+        rows = self._meta(connection)
+        return int(rows.get("version", "0")), rows.get("digest", "")
 
     def is_current(self, connection: Connection) -> bool:
         """Tell whether the database has exactly this version and these functions."""
-        return self.state(connection) == (self.version, self.digest)
+        current = {"version": str(self.version), "digest": self.digest, "history": self.history(self.version)}
+        return current.items() <= self._meta(connection).items()
 
-    def check(self, connection: Connection) -> None:
+    def check(self, connection: Connection, home: Path | None = None) -> None:
         """Refuse a database that is older or newer than this code.
+
+        Args:
+            connection: To the database.
+            home: The data directory that it belongs to, if it is an embedded one.
 
         Raises:
             LedgerVersionMismatch: With the command that mends it.
         """
+        self.check_history(connection, home)
         version, digest = self.state(connection)
-        if version > self.version:
-            raise LedgerVersionMismatch(
-                f"The ledger has schema version {version}, newer than this code ({self.version}): "
-                "install the newer tilebox-celery."
-            )
         if (version, digest) != (self.version, self.digest):
             what = "has no tables yet" if version == 0 else f"has version {version}, and this code needs {self.version}"
             if version == self.version:
                 what = "has the functions of another tilebox-celery version"
             raise LedgerVersionMismatch(f"The ledger {what}: run 'tilebox-celery db upgrade'.")
 
-    def upgrade(self, connection: Connection) -> list[str]:
-        """Apply what is missing and return the names of what was applied.
+    def check_history(self, connection: Connection, home: Path | None = None) -> None:
+        """Refuse a database that no upgrade can bring to this code: a newer one, or one of an unreleased version.
+
+        Args:
+            connection: To the database.
+            home: The data directory that it belongs to, if it is an embedded one.
 
         Raises:
-            LedgerVersionMismatch: The database is newer than this code.
+            LedgerVersionMismatch: With the way out.
+        """
+        rows = self._meta(connection)
+        version = int(rows.get("version", "0"))
+        if version > self.version:
+            raise LedgerVersionMismatch(
+                f"The ledger has schema version {version}, newer than this code ({self.version}): "
+                "install the newer tilebox-celery."
+            )
+        if version and rows.get("history") != self.history(version):
+            made = "was made by an unreleased version of tilebox-celery, whose tables are different"
+            if home is None:
+                raise LedgerVersionMismatch(f"The ledger {made}: install that version again, or use an empty database.")
+            raise LedgerVersionMismatch(
+                f"The ledger in {home} {made}: run 'tilebox-celery down' and move that folder away, "
+                "or set TILEBOX_CELERY_HOME to another one."
+            )
+
+    def upgrade(self, connection: Connection, home: Path | None = None) -> list[str]:
+        """Apply what is missing and return the names of what was applied.
+
+        Args:
+            connection: To the database.
+            home: The data directory that it belongs to, if it is an embedded one.
+
+        Raises:
+            LedgerVersionMismatch: The database is newer than this code, or of an unreleased version.
         """
         applied: list[str] = []
         with connection.transaction():
             connection.execute("select pg_advisory_xact_lock(7414, 0)")
             _run(connection, BOOTSTRAP)
+            self.check_history(connection, home)
             version, digest = self.state(connection)
-            if version > self.version:
-                self.check(connection)
             for name, text in self.migrations:
-                if int(name.partition("_")[0]) > version:
+                if _number(name) > version:
                     _run(connection, text)
                     applied.append(name)
             if applied or digest != self.digest:
                 self._install(connection)
                 applied.append("functions " + self.digest)
-            for key, value in (("version", str(self.version)), ("digest", self.digest)):
-                connection.execute(
-                    "insert into tbx.meta (key, value) values (%s, %s)"
-                    " on conflict (key) do update set value = excluded.value",
-                    (f"{self.key}.{key}", value),
-                )
+            self._write(connection, version=str(self.version), digest=self.digest, history=self.history(self.version))
+            self.raise_minimum(connection)
         return applied
+
+    def raise_minimum(self, connection: Connection) -> None:
+        """Say in the database which workers may go on; nothing happens where it says so already."""
+        connection.execute(
+            "insert into tbx.meta as m (key, value) values (%s, %s)"
+            " on conflict (key) do update set value = excluded.value where m.value::int < excluded.value::int",
+            (f"{self.key}.minimum", str(self.minimum)),
+        )
+
+    def _meta(self, connection: Connection) -> dict[str, str]:
+        if connection.execute("select to_regclass('tbx.meta')").fetchone() == (None,):
+            return {}
+        rows = connection.execute("select key, value from tbx.meta where key like %s", (self.key + ".%",)).fetchall()
+        return {key.partition(".")[2]: value for key, value in rows}
+
+    def _write(self, connection: Connection, **values: str) -> None:
+        for key, value in values.items():
+            connection.execute(
+                "insert into tbx.meta (key, value) values (%s, %s)"
+                " on conflict (key) do update set value = excluded.value",
+                (f"{self.key}.{key}", value),
+            )
 
     def _install(self, connection: Connection) -> None:
         """Replace the functions as one set; a function whose signature changed is dropped first."""
@@ -117,6 +176,10 @@ class Schema:
 
 def _run(connection: Connection, text: str) -> None:
     connection.execute(text.encode(), prepare=False)
+
+
+def _number(name: str) -> int:
+    return int(name.partition("_")[0])
 
 
 def _read(root: Any, folder: str) -> Sequence[tuple[str, str]]:

@@ -51,6 +51,7 @@ class Keeper:
         self.dead_slots: set[int] = set()
         self.drain_until: float | None = None
         self.told_drain = False
+        self.is_outdated = False
 
     def run(self) -> None:
         """Serve until the worker is gone."""
@@ -121,6 +122,11 @@ class Keeper:
         pulse = runners.heartbeat(self._ledger(), self.runner_id, list(healthy), self.lease)
         for slot_id in pulse.gone:  # its tasks went to others while it was silent
             self.pages.revoke_all(*healthy[slot_id])
+        if pulse.state == "draining" and not self.pages.is_draining():
+            # The ledger wants newer code. Nobody waits for this process to end, so its tasks have all the time that
+            # they need; a signal still starts the clock.
+            self.is_outdated = self.told_drain = True
+            self.pages.drain()
 
     def _take_back_old_batches(self) -> None:
         """Give tasks back that wait in a batch behind one that runs long."""
@@ -134,7 +140,7 @@ class Keeper:
                 self._tell(runners.give_back_unstarted(self._ledger(), batch.slot_id, batch.claim_id, rest, None))
 
     def _drain(self, now: float) -> None:
-        if self.drain_until is None and self.pages.is_draining():
+        if self.drain_until is None and self.pages.is_draining() and not self.is_outdated:
             self.drain_until = now + self.grace
         if self.drain_until is None:
             return

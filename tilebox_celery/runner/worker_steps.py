@@ -5,6 +5,7 @@ import os
 import socket
 from typing import Any
 
+import psycopg
 from celery import bootsteps
 from celery.signals import worker_process_init
 from celery.worker import state as worker_state
@@ -14,7 +15,9 @@ from tilebox_celery.dispatch.app import queue_name
 from tilebox_celery.dispatch.event_channel import EventChannel
 from tilebox_celery.dispatch.no_broker import is_without_broker
 from tilebox_celery.dispatch.publisher import Publisher
-from tilebox_celery.ledger.runners import register_runner
+from tilebox_celery.errors import TileboxCeleryError
+from tilebox_celery.ledger.open import ledger_schema
+from tilebox_celery.ledger.runners import register_runner, wanted_version
 from tilebox_celery.postgres.connection import connect
 from tilebox_celery.runner import worker_process
 from tilebox_celery.runner.drain import install_drain
@@ -35,6 +38,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
         self.worker = worker
+        self._is_closing = False
         self.runner = runner = worker.app.tilebox_runner
         self.is_prefork = worker.pool_cls.__module__ == "celery.concurrency.prefork"
         concurrency = worker.max_concurrency or worker.concurrency
@@ -81,6 +85,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
             worker_process.open_slots(self.runner_id, range(self.concurrency))
         self.keeper.start()
         worker.timer.call_repeatedly(1.0, self.keeper.start)
+        worker.timer.call_repeatedly(1.0, self._leave_if_outdated)
         self._signals = None
         if _in_main_thread():
             self._signals = install_drain(self.pages, self.keeper, _warm_stop)
@@ -106,6 +111,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
 
     def close(self, worker: Any) -> None:
         """Claim nothing more."""
+        self._is_closing = True
         self.pages.drain()
         if self.listener is not None:
             self.listener.close()
@@ -115,6 +121,23 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
         self._leave()
 
     terminate = stop
+
+    def _leave_if_outdated(self) -> None:
+        """End the worker when the keeper has heard that the ledger wants newer code."""
+        if not self.pages.is_draining() or worker_state.should_stop is not None or self._is_closing:
+            return
+        try:
+            with connect(self.runner.ledger_url, name="tilebox-celery worker") as connection:
+                wanted = str(wanted_version(connection))
+        except (psycopg.Error, TileboxCeleryError):
+            wanted = "a newer one"
+        logger.warning(
+            "this worker ends: its code has ledger schema %s, and the ledger wants %s; "
+            "install the newer tilebox-celery and start it again",
+            ledger_schema().version,
+            wanted,
+        )
+        _warm_stop()
 
     def _leave(self) -> None:
         if self.is_prefork:

@@ -61,7 +61,7 @@ class LedgerFactory:
 
     def _make_template(self, stack: Stack) -> str:
         schema = Schema("tilebox_celery.ledger", "ledger")
-        name = f"template_{schema.version}_{schema.digest}"
+        name = f"template_{schema.history(schema.version)}_{schema.digest}"
         with psycopg.connect(stack.ledger_url, autocommit=True) as connection:
             connection.execute("select pg_advisory_lock(7499)")  # another process of this run may be making it
             if connection.execute("select 1 from pg_database where datname = %s", (name,)).fetchone() is None:

@@ -34,6 +34,7 @@ create table tbx.runners (
     host            text not null,
     pid             int not null,
     code_version    text not null,
+    schema_version  int not null default 1,  -- below tbx.meta's ledger.minimum it claims nothing
     state           text not null default 'live' check (state in ('live', 'draining', 'gone')),
     wake_by         text not null check (wake_by in ('notify', 'broker', 'none')),
     broker_until    timestamptz,            -- wake-ups by message until then, since NOTIFY seemed not to arrive
