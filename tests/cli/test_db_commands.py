@@ -44,6 +44,18 @@ def test_check_of_a_newer_ledger_fails(cli: Cli, connection: Connection) -> None
     assert shown.stderr.startswith("The ledger has schema version 99, newer than this code")
 
 
+def test_upgrade_takes_a_time_and_names_a_ledger_of_no_release(cli: Cli, connection: Connection) -> None:
+    """A --wait that is no time gives 2; a ledger of an unreleased version gives 1, in upgrade and in check."""
+    wrong = cli("db", "upgrade", "--wait", "soon")
+    connection.execute("update tbx.meta set value = 'x' where key = 'ledger.history'")
+
+    refused, checked = cli("db", "upgrade"), cli("db", "check", "--json")
+
+    assert (wrong.code, wrong.stderr) == (2, "--wait takes a time such as 30s, 5m, 12h or 7d, not 'soon'.\n")
+    assert (refused.code, checked.code, checked.document["fits"]) == (1, 1, False)
+    assert refused.stderr.startswith("The ledger was made by an unreleased version of tilebox-celery")
+
+
 @pytest.mark.clause("cli-15")
 def test_prune_deletes_what_was_completed(cli: Cli, client: Client, cluster: Cluster, tmp_path: Path) -> None:
     """Completed jobs and their caches go; failed and queued ones stay, and without --yes nothing happens."""

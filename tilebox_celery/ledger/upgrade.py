@@ -98,7 +98,7 @@ def sentence_of(older: Sequence[OlderRunner]) -> str:
         >>> sentence_of([OlderRunner("host", 7, 1, ()), OlderRunner("host", 8, 1, ("Tile of job 1",))])
         '2 workers of older code are ending their tasks: host/7, host/8 (runs Tile of job 1)'
     """
-    return f"{_count(older)} ending their tasks: {_list(older)}"
+    return f"{_count(older)} ending {'its' if len(older) == 1 else 'their'} tasks: {_list(older)}"
 
 
 def _end_older(
@@ -125,7 +125,7 @@ def _end_older(
             return
         if time.monotonic() >= deadline:
             raise LedgerVersionMismatch(
-                f"{_count(older)} still there, and claim nothing more: {_list(older)}. Run 'tilebox-celery db upgrade' "
+                f"{_count(older)} still there, claiming nothing more: {_list(older)}. Run 'tilebox-celery db upgrade' "
                 "again when they have ended, or with --now: what they run is then repeated if the ledger refuses "
                 "their reports."
             )
