@@ -123,7 +123,7 @@ def test_unmarked_migration_disturbs_nobody(
 
 
 def test_wait_ends_when_the_older_have_left(connection: Connection, cluster: Cluster, marked: Schema) -> None:
-    """Who is waited for is told once; when that runner leaves, the upgrade goes on; newer ones stay."""
+    """Who is waited for is told; when that runner leaves, the upgrade goes on; newer ones stay."""
     old, _ = register(connection, cluster, 1), register(connection, cluster, 2)
     told: list[OlderRunner] = []
 
@@ -138,18 +138,19 @@ def test_wait_ends_when_the_older_have_left(connection: Connection, cluster: Clu
 
 
 def test_who_stays_is_named(connection: Connection, client: Client, cluster: Cluster, marked: Schema) -> None:
-    """After the wait the tables are as they were, older runners claim nothing more, and --now goes on."""
+    """Who is waited for is told once; after the wait no table has changed, older runners claim nothing, --now goes on."""
     runner_id = register(connection, cluster, 1)
     job = client.jobs().submit("job", Tile())
     claim(connection, runner_id)
+    told: list[Sequence[OlderRunner]] = []
 
     with pytest.raises(LedgerVersionMismatch) as refused:
-        upgrade_ledger(connection, marked, wait=NO_WAIT)
+        upgrade_ledger(connection, marked, wait=timedelta(seconds=0.5), tell=told.append)
     version, said = marked.state(connection)[0], states(connection)
     forced = upgrade_ledger(connection, marked, wait=NO_WAIT, now=True)
 
     assert f"claiming nothing more: here/7 (runs Tile of job {job.id}). Run" in str(refused.value)
-    assert (version, said, forced[0]) == (1, ["draining"], "0002_next")
+    assert (len(told), version, said, forced[0]) == (1, 1, ["draining"], "0002_next")
 
 
 def test_dead_runners_are_not_waited_for(

@@ -74,8 +74,8 @@ def following(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ids=["run_forever", "prefork", "threads"],
 )
 def test_an_upgrade_in_mid_job(fleet: Fleet, client: Client, following: NextVersion, command: Sequence[str]) -> None:
-    """The running tasks end, the old worker exits 0 and says why, and the new one does the rest: each task once."""
-    old = fleet.run([sys.executable, *command])
+    """The running tasks end, however long they take, the old worker exits 0 and says why; each task runs once."""
+    old = fleet.run([sys.executable, *command], TILEBOX_CELERY_GRACE="0.2")
     job = client.jobs().submit("fan", Fan(8, 1.5))
     fleet.until_left("start ")
 
@@ -95,6 +95,22 @@ def test_an_upgrade_in_mid_job(fleet: Fleet, client: Client, following: NextVers
         (0,)
     ]
     fleet.check_ledger()
+
+
+def test_a_signal_still_starts_the_grace(fleet: Fleet, client: Client, following: NextVersion) -> None:
+    """An old worker that ends its tasks for an upgrade gives them back when a signal tells it to hurry."""
+    old = fleet.start("--concurrency", "1", TILEBOX_CELERY_GRACE="0.2")
+    client.jobs().submit("slow", Step("slow", 120.0))
+    fleet.until_left("start slow")
+    upgrade = following.start(*UPGRADE)
+    until(lambda: "and the ledger wants 2" in fleet.logged())
+
+    old.terminate()
+    code = old.wait(30)
+    _, stderr = upgrade.communicate(timeout=60)
+
+    assert (code, upgrade.returncode, following.version()) == (0, 0, 2), stderr
+    assert fleet.query("select state, crashes from tbx.tasks") == [("QUEUED", 0)]
 
 
 def test_idle_workers_leave_at_once(fleet: Fleet, following: NextVersion) -> None:
