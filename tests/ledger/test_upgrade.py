@@ -138,7 +138,7 @@ def test_wait_ends_when_the_older_have_left(connection: Connection, cluster: Clu
 
 
 def test_who_stays_is_named(connection: Connection, client: Client, cluster: Cluster, marked: Schema) -> None:
-    """Who is waited for is told once; after the wait no table has changed, older runners claim nothing, --now goes on."""
+    """Who is waited for is told once; after the wait no table has changed, and --now changes them."""
     runner_id = register(connection, cluster, 1)
     job = client.jobs().submit("job", Tile())
     claim(connection, runner_id)

@@ -74,8 +74,8 @@ def following(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     ids=["run_forever", "prefork", "threads"],
 )
 def test_an_upgrade_in_mid_job(fleet: Fleet, client: Client, following: NextVersion, command: Sequence[str]) -> None:
-    """The running tasks end, however long they take, the old worker exits 0 and says why; each task runs once."""
-    old = fleet.run([sys.executable, *command], TILEBOX_CELERY_GRACE="0.2")
+    """The running tasks end, the old worker exits 0 and says why, and the new one does the rest: each task once."""
+    old = fleet.run([sys.executable, *command])
     job = client.jobs().submit("fan", Fan(8, 1.5))
     fleet.until_left("start ")
 
@@ -125,8 +125,8 @@ def test_idle_workers_leave_at_once(fleet: Fleet, following: NextVersion) -> Non
 
 
 def test_a_worker_that_stays_is_named(fleet: Fleet, client: Client, following: NextVersion) -> None:
-    """After the wait, one sentence names worker and task; tables are as before, and --now upgrades anyway."""
-    old = fleet.start("--concurrency", "1")
+    """After the wait, one sentence names worker and task; --now upgrades, and the task still has all its time."""
+    old = fleet.start("--concurrency", "1", TILEBOX_CELERY_GRACE="0.2")
     job = client.jobs().submit("slow", Step("slow", 12.0))
     fleet.until_left("start slow")
 
