@@ -31,8 +31,8 @@ _OLDER = """
     where r.state <> 'gone' and r.schema_version < %s and (
         r.seen_at > tbx.now() - interval '30 seconds'
         or exists (
-            select 1 from tbx.slots s
-            where s.runner_id = r.id and s.state <> 'gone' and s.lease_until > tbx.now()
+            select 1 from tbx.slots s join tbx.leases l on l.slot_id = s.id
+            where s.runner_id = r.id and s.state <> 'gone' and l.until > tbx.now()
         )
     )
     order by r.id
