@@ -36,6 +36,31 @@ def reasons(client: Client, job: Job) -> list[str]:
     return [why.reason for why in client.jobs().why(job)]
 
 
+def test_each_outcome_of_an_attempt_is_shown(
+    client: Client, cluster: Cluster, make_slot: MakeSlot, connection: Connection
+) -> None:
+    """Attempts are given back, lost, failed, computed or still run; only reported ones say when user code began."""
+    job = client.jobs().submit("job", Root(), max_retries=1)
+    first, second = make_slot("Root", name="first"), make_slot("Root", name="second")
+    held = first.claim()
+    first.calls.give_back(first.claim_id, [held], "the runner stops")
+    held = first.claim()
+    runners.slot_lost(connection, first.slot_id, (held.job_id, held.id), "its process was killed")
+    second.fail(second.claim(), "KeyError")
+    second.compute(second.claim())
+    running = client.jobs().submit("runs", Root())
+    second.claim()
+
+    attempts = [task.attempts for task in (*client.jobs().tasks(job), *client.jobs().tasks(running))]
+
+    assert [[each.outcome for each in some] for some in attempts] == [
+        ["given_back", "lost", "failed", "computed"],
+        [None],
+    ]
+    assert [each.started_at is not None for each in attempts[0]] == [False, False, True, True]
+    assert all(each.claimed_at <= each.finished_at for each in attempts[0] if each.finished_at)
+
+
 @pytest.mark.clause("2.jobs-10", "2.tasks-1")
 def test_tree_shows_attempts_runners_and_dependencies(client: Client, cluster: Cluster, make_slot: MakeSlot) -> None:
     """The tree holds each task with its state, attempts, runner, times, error, parent and dependencies."""

@@ -134,10 +134,14 @@ class Attempt:
     """1 for the first."""
     runner: str
     claimed_at: datetime
+    """When the runner took the task, alone or in a batch."""
     started_at: datetime | None = None
+    """When user code began, as the runner says with its report; None while it runs, if it was lost or given back."""
     finished_at: datetime | None = None
     outcome: str | None = None
-    """The event of `states.TRANSITIONS` that ended it; None while it runs."""
+    """``computed``, ``failed``, ``lost`` (its process or its runner is gone: the task runs again, and such an attempt
+    counts as a crash) or ``given_back`` (its runner returned it to the queue, which costs no retry); None while it
+    runs."""
     error: str | None = None
     cpu_seconds: float | None = None
     peak_rss_bytes: int | None = None
