@@ -82,7 +82,7 @@ def test_job_that_is_not_over_in_time_gives_124(cli: Cli, queued: Job, verb: str
     done = cli("job", verb, str(queued.id), "--timeout", "0.1")
 
     assert done.code == 124
-    assert done.stderr == f"Job {queued.id} is SUBMITTED after 0.1 s: 1 queued tasks.\n"
+    assert done.stderr == f"Job {queued.id} is SUBMITTED after 0.1 s: 1 queued task.\n"
 
 
 @pytest.mark.clause("cli-6")

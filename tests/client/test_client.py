@@ -135,13 +135,15 @@ def test_refused_login_raises_at_first_request(ledger_url: str) -> None:
 
 
 def test_unreachable_ledger_is_explained() -> None:
-    """An unreachable ledger says where it was looked for and what to do."""
+    """An unreachable ledger says where it was looked for and what to do, and asks one question once."""
     client = Client(url="postgresql://me@127.0.0.1:1/ledger")
 
     with pytest.raises(
         LedgerUnavailable, match=r"ledger at postgresql://me@127.0.0.1:1/ledger cannot be reached.*Is Postgres running"
-    ):
+    ) as caught:
         client.jobs().find("018dd029-58ca-7000-8000-000000000005")
+    assert "Connection refused. Is Postgres running" in str(caught.value)
+    assert "Is the server running" not in str(caught.value)
 
 
 def test_old_ledger_is_refused(ledger_url: str, connection: Connection) -> None:

@@ -144,7 +144,7 @@ def test_cluster_with_open_tasks_cannot_be_deleted(client: Client, cluster: Clus
     slot = make_slot("Tile")
     task = slot.claim()
 
-    with pytest.raises(ArgumentError, match="has 2 queued and 1 running tasks: wait for their jobs, or cancel them"):
+    with pytest.raises(ArgumentError, match="has 2 queued and 1 running task: wait for their jobs, or cancel them"):
         client.clusters().delete(cluster)
     stays = client.clusters().find(cluster)
     for _ in range(2):

@@ -9,6 +9,7 @@ from tilebox_celery.cli import output
 from tilebox_celery.cli.checks import Finding, failure, fine, unreachable, warning
 from tilebox_celery.cli.version import package_version
 from tilebox_celery.errors import AuthenticationError, LedgerUnavailable, LedgerVersionMismatch
+from tilebox_celery.model.text import counted
 from tilebox_celery.settings import Settings, redact_url
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def _runners(url: str, settings: Settings) -> Iterator[Finding]:
         return
     slots = sum(slot.is_alive for each in live for slot in each.slots)
     clusters = ", ".join(sorted({each.cluster for each in live}))
-    yield fine("runners", f"{len(live):,} live with {slots:,} slots, in {clusters}")
+    yield fine("runners", f"{len(live):,} live with {counted(slots, 'slot')}, in {clusters}")
     ours = package_version()
     others = sorted({each.code_version for each in live} - {ours})
     if others:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tilebox_celery.cli.checks import Finding, failure, fine, warning
 from tilebox_celery.errors import EmbeddedStackError
+from tilebox_celery.model.text import counted
 from tilebox_celery.settings import Settings
 
 FLOWER_PORT = 5555
@@ -28,7 +29,7 @@ def look_at_stack(settings: Settings) -> "tuple[list[Finding], str | None, str |
             None,
         )
     size = (found.postgres_bytes + found.valkey_bytes) / 2**20
-    users = "1 process" if len(found.user_pids) == 1 else f"{len(found.user_pids)} processes"
+    users = counted(len(found.user_pids), "process")
     text = f"running in {found.home} ({size:,.0f} MiB), used by {users}"
     return [fine("embedded", text)], found.ledger_url, found.broker_url
 

@@ -12,6 +12,7 @@ from tilebox_celery.cli.job_tables import job_facts, job_table
 from tilebox_celery.cli.opening import find_id, open_client
 from tilebox_celery.cli.spans import parse_span
 from tilebox_celery.model.states import JobState
+from tilebox_celery.model.text import counted
 
 app = noun("Submit, watch, explain, retry and cancel jobs.")
 
@@ -111,7 +112,7 @@ def retry_job(
     elif count == 0:
         output.show(f"No task of the job has failed; it {'would go' if dry_run else 'goes'} on.")
     else:
-        what = "1 failed task" if count == 1 else f"{count:,} failed tasks"
+        what = counted(count, "failed task")
         output.show(f"{what} {would}run{'' if would or count > 1 else 's'} again.")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from tilebox_celery.cli import output
 from tilebox_celery.model.job import Job, ProgressIndicator
 from tilebox_celery.model.states import JobState, TaskState
+from tilebox_celery.model.text import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -64,7 +65,7 @@ def job_facts(job: Job) -> "Table":
         rows += [
             ("Started", output.moment(job.started_at)),
             ("Elapsed", f"{output.span(stats.elapsed)}, {stats.parallelism:.1f} tasks at once"),
-            ("Cost", f"{output.span(stats.compute_time)} in {stats.attempts:,} attempts{cpu}{memory}"),
+            ("Cost", f"{output.span(stats.compute_time)} in {counted(stats.attempts, 'attempt')}{cpu}{memory}"),
         ]
     if job.finished_at is not None:
         rows.append(("Finished", output.moment(job.finished_at)))

@@ -15,6 +15,7 @@ from tilebox_celery.cli.job_tables import state_text
 from tilebox_celery.cli.opening import find_id, open_client
 from tilebox_celery.model.job import TaskView
 from tilebox_celery.model.states import TaskState
+from tilebox_celery.model.text import counted
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -150,7 +151,7 @@ def _show_failed(tasks: Sequence[TaskView]) -> None:
         return
     console = output.stdout()
     for task in tasks:
-        tries = "1 attempt" if len(task.attempts) == 1 else f"{len(task.attempts)} attempts"
+        tries = counted(len(task.attempts), "attempt")
         console.print(
             f"{output.clean(_name(task), 1)} {task.identifier.version} ({tries}, {task.id})", style="bold red"
         )

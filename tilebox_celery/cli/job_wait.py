@@ -141,8 +141,9 @@ def _changes(
             return
         if deadline is not None and time.monotonic() >= deadline:
             assert timeout is not None, "it made the deadline"
+            tasks = "task" if sum(now[1].values()) == 1 else "tasks"
             raise TimeoutError(
-                f"Job {job_id} is {job.state} after {timeout.total_seconds():g} s: {counts_text(now[1])} tasks."
+                f"Job {job_id} is {job.state} after {timeout.total_seconds():g} s: {counts_text(now[1])} {tasks}."
             )
         time.sleep(_PAUSE if deadline is None else max(0.0, min(_PAUSE, deadline - time.monotonic())))
 

@@ -13,6 +13,7 @@ from tilebox_celery.cli import output
 from tilebox_celery.cli.framework import ask, command
 from tilebox_celery.cli.opening import open_checked_ledger
 from tilebox_celery.cli.spans import parse_span
+from tilebox_celery.model.text import counted
 
 if TYPE_CHECKING:
     from tilebox_celery.postgres.connection import Connection
@@ -40,10 +41,8 @@ def add_to(app: typer.Typer) -> None:
         with open_checked_ledger().connect(name="tilebox-celery prune") as connection:
             limit, count = _find(connection, age)
             if count:
-                jobs = "1 job" if count == 1 else f"{count:,} jobs"
-                ask(
-                    f"Delete {jobs} completed before {output.moment(limit)}{' and their caches' if caches else ''}", yes
-                )
+                what = f"{counted(count, 'job')} completed before {output.moment(limit)}"
+                ask(f"Delete {what}{' and their caches' if caches else ''}", yes)
             pruned = cleared = 0
             for job in _prune(connection, limit):
                 pruned += 1
@@ -53,9 +52,9 @@ def add_to(app: typer.Typer) -> None:
             output.show_document(document | ({"caches": cleared} if caches else {}))
         else:
             output.show(
-                f"Deleted {pruned:,} {'job' if pruned == 1 else 'jobs'} and {cleared:,} caches."
+                f"Deleted {counted(pruned, 'job')} and {counted(cleared, 'cache')}."
                 if caches
-                else f"Deleted {pruned:,} {'job' if pruned == 1 else 'jobs'}."
+                else f"Deleted {counted(pruned, 'job')}."
             )
 
 

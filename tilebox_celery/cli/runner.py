@@ -15,6 +15,7 @@ from tilebox_celery.cli.framework import command, noun
 from tilebox_celery.cli.loading import load_runner
 from tilebox_celery.cli.opening import open_checked_ledger, open_client
 from tilebox_celery.cli.pools import Pool
+from tilebox_celery.model.text import counted
 
 if TYPE_CHECKING:
     from tilebox_celery.runner.task_runner import TaskRunner
@@ -94,12 +95,11 @@ def run(runner: "TaskRunner", number: int, pool: Pool, *, stop_when_idling: bool
     number = 1 if pool is Pool.SOLO else number
     stream = _own_stdout() if output.mode.json else None
     set_up_logging()
-    slots = "1 slot" if number == 1 else f"{number} slots"
     tasks = [str(each) for each in runner.registry.identifiers]
     _announce(
         stream,
         {"event": "started", "cluster": runner.cluster, "slots": number, "pool": str(pool), "tasks": tasks},
-        f"Runner of cluster {runner.cluster}, {slots} ({pool}), for {', '.join(tasks)}.",
+        f"Runner of cluster {runner.cluster}, {counted(number, 'slot')} ({pool}), for {', '.join(tasks)}.",
     )
     # Root in a container is common, and messages are JSON: there is nothing to be forced as root.
     warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")

@@ -149,7 +149,8 @@ class JobClient:
                 counts = ", ".join(
                     f"{count:,} {state.replace('_', ' ').lower()}" for state, count in progress.counts.items() if count
                 )
-                raise TimeoutError(f"Job {job_id} is {progress.state} after {seconds:g} s: {counts or 'no'} tasks.")
+                tasks = "task" if sum(progress.counts.values()) == 1 else "tasks"
+                raise TimeoutError(f"Job {job_id} is {progress.state} after {seconds:g} s: {counts or 'no'} {tasks}.")
             time.sleep(pause if left is None else min(pause, left))
             pause = min(pause * _GROWTH, _LAST_PAUSE)
         return self.find(job_id)

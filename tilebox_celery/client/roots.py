@@ -13,6 +13,7 @@ from tilebox_celery.model.submission import (
     cluster_slug,
 )
 from tilebox_celery.model.task import Task
+from tilebox_celery.model.text import counted
 
 Clusters = str | HasSlug | Sequence[str | HasSlug] | None
 
@@ -89,7 +90,7 @@ def _slugs(cluster: Clusters, count: int) -> list[str | None]:
         return slugs * count
     if len(slugs) != count:
         raise ArgumentError(
-            f"Mismatch in number of provided clusters and tasks. There are {len(slugs)} clusters for "
-            f"{count} tasks: pass one cluster for all of them, or one for each."
+            f"Mismatch in number of provided clusters and tasks. You gave {counted(len(slugs), 'cluster')} for "
+            f"{counted(count, 'task')}: pass one cluster for all of them, or one for each."
         )
     return slugs

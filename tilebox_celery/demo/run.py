@@ -21,6 +21,7 @@ from tilebox_celery.errors import ArgumentError, TileboxCeleryError
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.model.job import Attempt, Job
 from tilebox_celery.model.states import JobState, TaskState
+from tilebox_celery.model.text import counted
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -139,13 +140,15 @@ class Run:
         if snapshot.state is not JobState.COMPLETED:
             problems.append(f"The job is {snapshot.state}, not COMPLETED.")
         if lost := len(snapshot.uncomputed):
-            problems.append(f"{lost} tasks have no result.")
+            problems.append(f"{counted(lost, 'task')} without a result.")
         flaky = [task.display for task in snapshot.failed_attempts]
         if len(flaky) != 1:
             problems.append(f"One task should have failed once ({FlakyTile.__name__}), not {len(flaky)}: {flaky}.")
         killed = [worker for worker in self.workers if worker.is_killed]
         if len(snapshot.repeated) != len(killed):
-            problems.append(f"{len(killed)} workers were killed, but {len(snapshot.repeated)} tasks ran again for it.")
+            problems.append(
+                f"Workers killed: {len(killed)}, but tasks that ran again for it: {len(snapshot.repeated)}."
+            )
         outcome.is_identical = not wrong
         problems += [f"{name} is not what one process computes without workers." for name in wrong]
         if self._is_to_kill:

@@ -21,6 +21,7 @@ from tilebox_celery.ledger.routes import RouteIds, ask_default_cluster, no_such_
 from tilebox_celery.ledger.session import CallSession
 from tilebox_celery.model.cluster import Cluster, new_cluster_slug
 from tilebox_celery.model.submission import TaskBatch
+from tilebox_celery.model.text import counted
 from tilebox_celery.postgres.connection import Connection
 
 Publish = Callable[[Sequence[WakeUp]], None]
@@ -232,7 +233,7 @@ class LedgerControl:
                 queued, running = connection.execute(OPEN_TASKS, (cluster,)).fetchone() or (0, 0)
                 if queued or running:
                     raise ArgumentError(
-                        f"Cluster {slug!r} has {queued:,} queued and {running:,} running tasks: "
+                        f"Cluster {slug!r} has {queued:,} queued and {counted(running, 'running task')}: "
                         "wait for their jobs, or cancel them, before you delete it."
                     )
                 connection.execute(

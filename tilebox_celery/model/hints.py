@@ -20,6 +20,7 @@ from tilebox_celery.model.codecs import (
     is_message,
     stored_fields,
 )
+from tilebox_celery.model.text import counted
 
 
 class Kind(NamedTuple):
@@ -172,7 +173,7 @@ def _dict(key: Kind, value: Kind) -> Kind:
 def _fixed_tuple(items: list[Kind], build: Decode) -> Kind:
     def decode(data: Any) -> Any:
         if len(_listed(data)) != len(items):
-            raise ValueError(f"expected {len(items)} values, got {len(data)}")
+            raise ValueError(f"expected {counted(len(items), 'value')}, got {len(data)}")
         return build(kind.decode(each) if kind.decode else each for kind, each in zip(items, data, strict=True))
 
     return Kind(decode, (list,))

@@ -1,4 +1,4 @@
-"""Cut and clean the texts of users, so that every database and every screen can hold them."""
+"""Write texts: cut and cleaned, so that every database and every screen can hold them, and with their plurals."""
 
 DISPLAY_LIMIT = 1024
 """Longest display name of a task, in code points."""
@@ -6,6 +6,18 @@ ERROR_LIMIT = 64 * 1024
 """Longest error text of an attempt, in UTF-8 bytes."""
 
 _CUT = "\n... [cut] ...\n"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write how many there are of something, with a regular plural.
+
+    Example:
+        >>> counted(1, "queued task"), counted(1200, "task"), counted(0, "batch"), counted(2, "process")
+        ('1 queued task', '1,200 tasks', '0 batches', '2 processes')
+    """
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun}{'es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
 
 
 def storable(text: str) -> str:

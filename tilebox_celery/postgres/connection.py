@@ -70,4 +70,5 @@ def _one_line(text: str, url: str) -> str:
         password = None
     if password:
         text = text.replace(str(password), "***")
-    return " ".join(text.replace("connection failed: ", "").split()).rstrip(".")
+    text = " ".join(text.replace("connection failed: ", "").split())
+    return re.sub(r" ?Is the server running [^?]*\?", "", text).rstrip(".")  # ours follows, and asks it once
