@@ -125,6 +125,22 @@ def test_monitors_see_ledger_tasks(fleet: Fleet, tmp_path: Path) -> None:
     assert all(one["root_id"] in {str(job.id), str(failed.id)} for one in seen.values())
 
 
+def test_flower_lists_the_worker_with_its_queue(fleet: Fleet) -> None:
+    """Flower's list of workers holds the runner, the one queue that it consumes, and the identifiers it registered."""
+    flower = Flower(fleet)
+    fleet.run(WORKER)
+    [(runner_id, name)] = fleet.query("select id, name from tbx.runners")
+
+    workers = until(
+        lambda: (
+            (found := flower.answers("/api/workers?refresh=1")) and found.get(name, {}).get("active_queues") and found
+        )
+    )
+
+    assert [queue["name"] for queue in workers[name]["active_queues"]] == [f"tbx.{runner_id:x}"]
+    assert {"Step", "Fan", "tilebox_celery.wake"} <= set(workers[name]["registered"])
+
+
 @pytest.mark.browser
 def test_a_browser_shows_the_task(fleet: Fleet, tmp_path: Path) -> None:
     """Chromium opens Flower's page of tasks and finds the user's task in it."""
