@@ -6,7 +6,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tilebox_celery.errors import ArgumentError
 from tilebox_celery.settings import Settings
 
 _EXTRAS = {
@@ -34,7 +33,6 @@ def run_demo(*, kill: bool = False, json: bool = False, out: Path | None = None,
         0, 1 if anything is not as it should be, or 130 after Ctrl-C.
 
     Raises:
-        ArgumentError: A ledger is configured, and no broker.
         TileboxCeleryError: There is no server to use, or a worker did not start.
     """
     settings = Settings.from_environment()
@@ -45,11 +43,6 @@ def run_demo(*, kill: bool = False, json: bool = False, out: Path | None = None,
             f'The demo needs {names}: pip install "tilebox-celery[embedded,demo]"', markup=False, soft_wrap=True
         )
         return 1
-    if settings.ledger_url is not None and settings.broker_url is None:
-        raise ArgumentError(
-            "TILEBOX_CELERY_LEDGER_URL is set and TILEBOX_CELERY_BROKER_URL is not: "
-            "the demo needs both, or neither for the embedded servers."
-        )
     folder = (out if out is not None else settings.home / "demo").absolute()
     try:
         return _run(console, settings, folder, kill=kill, json=json, pace=pace)
