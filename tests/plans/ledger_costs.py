@@ -68,7 +68,7 @@ class Reads:
 
     def is_like(self, empty: "Reads", past: int = 0) -> bool:
         """Whether this is as much as the same call read in an empty ledger, up to another choice of indexes."""
-        return not self.whole_tables and self.rows <= 2 * empty.rows + 40 + past
+        return not self.whole_tables and self.rows <= 3 * empty.rows + 60 + past
 
 
 class Scene:
