@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tilebox_celery.dispatch.app import queue_name
 from tilebox_celery.embedded import down
 from tilebox_celery.errors import ArgumentError, LedgerVersionMismatch
-from tilebox_celery.ledger.open import Ledger, open_ledger
+from tilebox_celery.ledger.open import Ledger, ledger_schema, open_ledger
+from tilebox_celery.ledger.runners import register_runner
 from tilebox_celery.postgres.connection import Connection
 from tilebox_celery.settings import Settings
 
@@ -116,3 +118,20 @@ def test_repr_hides_the_password() -> None:
     assert repr(Ledger("postgresql://me:hidden@db/x", Settings())) == "Ledger('postgresql://me:***@db/x')"
     with pytest.raises(ArgumentError, match="must start with postgresql://"):
         open_ledger(Settings(ledger_url="mysql://me:hidden@db/x"))
+
+
+def test_ledgers_on_one_broker_have_queues_of_their_own(ledger_url: str, connection: Connection) -> None:
+    """Each ledger numbers its runners, and so their queues, from a place of its own."""
+
+    def made_anew() -> int:
+        connection.execute("drop schema tbx cascade")
+        ledger_schema().upgrade(connection)
+        connection.execute("insert into tbx.clusters (slug, display_name) values ('a', 'a')")
+        return register_runner(
+            connection, "a", [], name="one", host="host", pid=1, code_version="1", wake_by="broker", slots=1
+        )
+
+    first, second = made_anew(), made_anew()
+
+    assert abs(first - second) > 1000
+    assert queue_name(first) != queue_name(second)

@@ -12,7 +12,7 @@ import psycopg
 from tilebox_celery.embedded import Stack, start
 from tilebox_celery.postgres.connection import connect
 from tilebox_celery.postgres.migrate import Schema
-from tilebox_celery.testing.reuse import empty, fingerprint
+from tilebox_celery.testing.reuse import empty, prepare
 
 IDLE_STOP = timedelta(seconds=30)
 
@@ -56,7 +56,7 @@ class LedgerFactory:
         name = f"test_{uuid.uuid4().hex}"
         with psycopg.connect(stack.ledger_url, autocommit=True) as connection:
             connection.execute(f"create database {name} template {template} strategy wal_log".encode())
-        self._fingerprint = self._fingerprint or fingerprint(url_of(stack, name))
+        self._fingerprint = prepare(url_of(stack, name))
         return name
 
     def _make_template(self, stack: Stack) -> str:

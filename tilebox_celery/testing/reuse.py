@@ -48,11 +48,18 @@ EMPTY = b"""
             execute 'alter sequence ' || v_name || ' restart';
         end loop;
     end $$"""
+APART = b"select setval('tbx.runners_id_seq', 1 + floor(random() * power(2, 44))::bigint)"
+"""Clones share a broker: as two ledgers, they number their runners from other places."""
 
 
-def fingerprint(url: str) -> str:
-    """Return what must not have changed in a ledger that is used again: functions, tables, settings, versions."""
+def prepare(url: str) -> str:
+    """Make a clone a ledger of its own.
+
+    Returns:
+        What must not have changed when it is to be used again: functions, tables, settings, versions.
+    """
     with connect(url) as connection:
+        connection.execute(APART)
         return str(_value(connection, FINGERPRINT))
 
 
@@ -77,6 +84,7 @@ def empty(url: str, untouched: str) -> bool:
                 return False
             connection.execute(b"set lock_timeout = '2s'")
             connection.execute(EMPTY, prepare=False)
+            connection.execute(APART)
             return True
     except (psycopg.Error, OSError):
         return False

@@ -44,6 +44,8 @@ create table tbx.runners (
     seen_at         timestamptz not null default tbx.now(),
     gone_at         timestamptz
 );
+-- Ledgers may share a broker, whose queues have the numbers of runners: each ledger begins somewhere else.
+select setval('tbx.runners_id_seq', 1 + floor(random() * power(2, 44))::bigint);
 create index runners_live on tbx.runners (cluster_id) where state <> 'gone';
 
 create table tbx.runner_tasks (
