@@ -81,23 +81,18 @@ class Fleet:
         )
 
     def stop(self) -> None:
-        """End all workers."""
+        """Kill all workers with what they have started: how they end by a signal has tests of its own."""
+        everybody = []
         for worker in self.workers:
-            if worker.poll() is None:
-                for process in (psutil.Process(worker.pid), *psutil.Process(worker.pid).children()):
-                    with contextlib.suppress(psutil.Error):
-                        process.resume()  # a test may have stopped it
-                worker.terminate()
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(worker.pid)
+                everybody += [process, *process.children(recursive=True)]
+        for process in everybody:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
         for worker in self.workers:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                worker.wait(2)
-                continue
-            worker.terminate()  # the second signal: what still runs is given back at once
-            try:
-                worker.wait(15)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
+            worker.wait(15)
+        psutil.wait_procs(everybody, timeout=15)
         self.log.close()
 
     def effects(self) -> list[str]:
