@@ -10,7 +10,7 @@ DEMO_ARGS ?=
 BENCH_ARGS ?=
 PYTEST_ARGS ?=
 # Processes that share the tests: two fit the smallest machine we promise for.
-TEST_WORKERS ?= 2
+TEST_WORKERS ?= 3
 # The server's own scripts (those in /usr/sbin change the user), and the browser.
 RABBITMQ_BIN ?= /usr/lib/rabbitmq/bin
 CHROMIUM ?= chromium

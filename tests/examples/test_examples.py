@@ -52,10 +52,13 @@ def test_example_prints_what_it_shows(name: str, client: Client, tmp_path: Path)
 @pytest.mark.parametrize(
     "command",
     [
-        ["celery", "-A", f"{STOCK}:app", "worker", "--pool", "prefork", "--concurrency", "2"],
-        ["tilebox-celery", "runner", "start", "-m", STOCK, "-n", "2"],
+        pytest.param(
+            ["celery", "-A", f"{STOCK}:app", "worker", "--pool", "prefork", "--concurrency", "2"], id="celery"
+        ),
+        pytest.param(
+            ["tilebox-celery", "runner", "start", "-m", STOCK, "-n", "2"], id="tilebox-celery", marks=pytest.mark.long
+        ),
     ],
-    ids=["celery", "tilebox-celery"],
 )
 def test_command_line_runs_the_example(
     command: list[str], client: Client, stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

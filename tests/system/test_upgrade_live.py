@@ -67,11 +67,14 @@ def following(fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     "command",
     [
-        ("workflow.py", "--pool", "solo", "--concurrency", "1"),
-        ("-m", "celery", "-A", "workflow:app", "worker", "-c", "2", "--pool", "prefork"),
-        ("-m", "celery", "-A", "workflow:app", "worker", "-c", "2", "--pool", "threads"),
+        pytest.param(("workflow.py", "--pool", "solo", "--concurrency", "1"), id="run_forever", marks=pytest.mark.long),
+        pytest.param(("-m", "celery", "-A", "workflow:app", "worker", "-c", "2", "--pool", "prefork"), id="prefork"),
+        pytest.param(
+            ("-m", "celery", "-A", "workflow:app", "worker", "-c", "2", "--pool", "threads"),
+            id="threads",
+            marks=pytest.mark.long,
+        ),
     ],
-    ids=["run_forever", "prefork", "threads"],
 )
 def test_an_upgrade_in_mid_job(fleet: Fleet, client: Client, following: NextVersion, command: Sequence[str]) -> None:
     """The running tasks end, the old worker exits 0 and says why, and the new one does the rest: each task once."""
@@ -127,7 +130,7 @@ def test_idle_workers_leave_at_once(fleet: Fleet, following: NextVersion) -> Non
 def test_a_worker_that_stays_is_named(fleet: Fleet, client: Client, following: NextVersion) -> None:
     """After the wait, one sentence names worker and task; --now upgrades, and the task still has all its time."""
     old = fleet.start("--concurrency", "1", TILEBOX_CELERY_GRACE="0.2")
-    job = client.jobs().submit("slow", Step("slow", 12.0))
+    job = client.jobs().submit("slow", Step("slow", 8.0))
     fleet.until_left("start slow")
 
     refused = following.start(*UPGRADE, "--wait", "1s")
@@ -147,7 +150,10 @@ def test_a_worker_that_stays_is_named(fleet: Fleet, client: Client, following: N
     fleet.check_effects("slow")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "kill"])
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(signal.SIGINT, id="ctrl-c", marks=pytest.mark.long), pytest.param(signal.SIGKILL, id="kill")],
+)
 def test_a_stopped_upgrade_can_be_repeated(
     fleet: Fleet, client: Client, following: NextVersion, number: signal.Signals
 ) -> None:

@@ -109,20 +109,24 @@ class Run:
             time.sleep(_LOOK_SECONDS)
 
     def _kill_worker_amid(self, snapshot: Snapshot, job: Job, cluster: Cluster) -> None:
-        """Kill a worker that runs a task of the mosaic, once a few of them are computed."""
-        victims = [task for task in snapshot.tasks if kind(task) == VICTIM]
-        if sum(task.state is TaskState.COMPUTED for task in victims) < KILL_AFTER:
+        """Kill a worker that runs a task of the mosaic, once a few of them are computed; any, if it was too quick."""
+        mosaic = [task for task in snapshot.tasks if kind(task) == VICTIM]
+        computed = sum(task.state is TaskState.COMPUTED for task in mosaic)
+        if computed < KILL_AFTER:
             return
+        is_over = computed == len(mosaic)
         for worker in self.workers:
-            if not any(task in victims for task in snapshot.running_on(worker)):
+            if not any(is_over or task in mosaic for task in snapshot.running_on(worker)):
                 continue
             worker.freeze()  # or the task might be over before the signal arrives
-            if not any(kind(task) == VICTIM for task in take_snapshot(self._client, job).running_on(worker)):
+            running = take_snapshot(self._client, job).running_on(worker)
+            victim = next((task for task in running if is_over or kind(task) == VICTIM), None)
+            if victim is None:
                 worker.thaw()
                 continue
             worker.kill()
             self._is_to_kill = False
-            self._screen.tell(f"kill -9 {worker.pid}: worker {worker.number}, amid a {VICTIM}", "bold red")
+            self._screen.tell(f"kill -9 {worker.pid}: worker {worker.number}, amid a {kind(victim)}", "bold red")
             self._screen.tell(f"worker {self._start_worker(cluster).number} starts in its place")
             return
 
