@@ -9,7 +9,7 @@ CHECKS := check-format check-lint check-types check-imports check-lengths check-
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 PYTEST_ARGS ?=
-# Processes that share the tests: two fit the smallest machine we promise for.
+# Processes that share the tests: many of them wait, so a third one fills two cores.
 TEST_WORKERS ?= 3
 # The server's own scripts (those in /usr/sbin change the user), and the browser.
 RABBITMQ_BIN ?= /usr/lib/rabbitmq/bin

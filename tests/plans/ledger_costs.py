@@ -67,7 +67,7 @@ class Reads:
     rows: int
 
     def is_like(self, empty: "Reads", past: int = 0) -> bool:
-        """Whether this is as much as the same call read in an empty ledger, up to what undone calls have left behind."""
+        """Whether this is as much as the same call read in an empty ledger, up to what undone calls left behind."""
         return not self.whole_tables and self.rows <= 3 * empty.rows + 300 + past
 
 
