@@ -25,7 +25,7 @@ def _larger(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def _has_steps(signature: Any) -> bool:
-    return signature["task"] != "celery.chain" or bool(signature["kwargs"]["tasks"])
+    return signature["task"] != "celery.chain" or any(map(_has_steps, signature["kwargs"]["tasks"]))
 
 
 def eager_agrees_with_workers(signature: Any) -> bool:

@@ -36,8 +36,10 @@ HISTORY = """
         select 1, 'old', 'host', 1, '0', 'notify', '{1}', 2, 'gone' from generate_series(1, 2000);
     insert into tbx.slots (runner_id, cluster_id, no, pid, state)
         select r.id, 1, n, 1, 'gone' from tbx.runners r, generate_series(0, 1) n where r.state = 'gone';
+    insert into tbx.jobs (uuid, name, trace_parent, submitted_at, started_at, finished_at)
+        select gen_random_uuid(), 'pruned', '', now(), now(), now() from generate_series(1, 3000);
 """
-"""180,000 finished tasks, 20,000 that are ready and nobody takes, 20,000 parked ones, 4,000 slots that are gone."""
+"""180,000 finished tasks, 20,000 ready ones that nobody takes, 20,000 parked ones, 4,000 gone slots, 3,000 jobs."""
 PAST = """
     insert into tbx.tasks (job_id, id, group_id, parent_id, route_id, depth, state, phase, input)
         select %(job)s, n, 0, 1, 1, 1, 'COMPUTED', '-', '1' from generate_series(100, 20099) n;
