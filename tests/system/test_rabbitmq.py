@@ -1,9 +1,11 @@
 """The same promises on RabbitMQ, whichever way runners want to be woken."""
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from fleet import Fleet, until
 from kombu.utils.uuid import uuid
@@ -143,4 +145,23 @@ def test_a_server_stopped_and_started_in_mid_job(
     assert (job.wait(60).state, late.wait(60).state) == ("COMPLETED", "COMPLETED")
     fleet.check_effects(*map(str, range(16)), "join", *(f"late{i}" for i in range(3)), "latejoin")
     until(lambda: ping(amqp_url))
+    fleet.check_ledger()
+
+
+def test_a_server_that_says_nothing_does_not_hold_a_client(fleet: Fleet, server_folder: Path, amqp_url: str) -> None:
+    """The broker is stopped, its connections stand: submitting and closing do not wait for it; jobs run afterwards."""
+    fleet.start(TILEBOX_CELERY_WAKE_BY="broker")
+    fleet.client.jobs().submit("before", Fan(2, 0.0, "before")).wait(30)
+    server = psutil.Process(int((server_folder / "pid").read_text()))
+
+    server.suspend()
+    try:
+        started = time.monotonic()
+        jobs = [fleet.client.jobs().submit("meanwhile", Fan(2, 0.0, f"meanwhile{i}")) for i in range(3)]
+        fleet.client.close()
+        assert time.monotonic() - started < 30
+    finally:
+        server.resume()
+
+    assert [job.wait(60).state for job in jobs] == ["COMPLETED"] * 3
     fleet.check_ledger()

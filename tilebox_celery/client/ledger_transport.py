@@ -2,18 +2,17 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
+from tilebox_celery.dispatch.publisher import Publisher
 from tilebox_celery.errors import NotFoundError
 from tilebox_celery.settings import Settings, redact_url
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from tilebox_celery.dispatch.publisher import Publisher
-    from tilebox_celery.ledger.calls import WakeUp
     from tilebox_celery.ledger.control import Submission
     from tilebox_celery.ledger.open import Ledger
     from tilebox_celery.ledger.queries_canvas import JobGraph
@@ -38,6 +37,7 @@ class LedgerTransport:
         self.settings = settings
         self._actor = actor
         self._opened: Ledger | None = None
+        self._publisher: Publisher | None = None
         self._opening = threading.Lock()
 
     @property
@@ -57,7 +57,7 @@ class LedgerTransport:
                         logger.info("no ledger URL is configured: using the embedded stack in %s", self.settings.home)
                     else:
                         logger.info("using the ledger at %s", redact_url(self.settings.ledger_url))
-                    self._opened = open_ledger(self.settings, publisher=LazyPublisher, actor=self._actor)
+                    self._opened = open_ledger(self.settings, publisher=self._make_publisher, actor=self._actor)
         return self._opened
 
     def submit(self, submission: "Submission") -> None:
@@ -203,28 +203,12 @@ class LedgerTransport:
         """Close all connections."""
         if self._opened is not None:
             self._opened.close()
+        if self._publisher is not None:
+            self._publisher.close()
 
-
-class LazyPublisher:
-    """Sends wake-ups as messages, and loads Celery only where one must go out.
-
-    Args:
-        broker_url: Where to; None sends nothing.
-    """
-
-    def __init__(self, broker_url: str | None) -> None:
-        self._broker_url = broker_url
-        self._publisher: Publisher | None = None
-
-    def __call__(self, wake_ups: "Sequence[WakeUp]") -> None:
-        """Publish one message for each wake-up."""
-        if self._broker_url is None:
-            return
-        if self._publisher is None:
-            from tilebox_celery.dispatch.publisher import Publisher
-
-            self._publisher = Publisher(self._broker_url)
-        self._publisher(wake_ups)
+    def _make_publisher(self, broker_url: str | None) -> Publisher:
+        self._publisher = Publisher(broker_url)
+        return self._publisher
 
 
 def _no_such_job(job_id: UUID) -> NotFoundError:

@@ -1,18 +1,19 @@
 """Build Celery apps with the settings of ``broker_config/celeryconfig.py``."""
 
-from typing import Any
-
-from celery import Celery
+from typing import TYPE_CHECKING, Any
 
 from tilebox_celery.errors import ArgumentError
 from tilebox_celery.settings import redact_url
 from tilebox_celery.settings_files import config_module
 
+if TYPE_CHECKING:
+    from celery import Celery
+
 WAKE_TASK = "tilebox_celery.wake"
 SCHEMES = ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp", "memory")
 
 
-def make_app(name: str, broker_url: str | None) -> Celery:
+def make_app(name: str, broker_url: str | None) -> "Celery":
     """Return a Celery app that carries JSON only and stores no results.
 
     Args:
@@ -22,6 +23,8 @@ def make_app(name: str, broker_url: str | None) -> Celery:
     Raises:
         ArgumentError: The URL has a scheme that is no broker's.
     """
+    from celery import Celery  # takes half a second: only where a message is to be sent or heard
+
     if broker_url is not None and broker_url.partition("://")[0] not in SCHEMES:
         raise ArgumentError(
             f"The broker URL {redact_url(broker_url)} must start with redis://, rediss://, redis+socket://, amqp:// or amqps://."

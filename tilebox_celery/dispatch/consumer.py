@@ -60,11 +60,14 @@ class LedgerConsumer(Consumer):  # type: ignore[misc] # Celery has no types
             try:
                 if wake is not None and message.headers.get("task") == WAKE_TASK:
                     wake(_slot(message.payload))
+                elif _is_settled(message):
+                    raise ValueError("a runner's own queue carries wake-ups and nothing else")
                 else:
                     handle(message)
             except UNREADABLE as error:
                 _report(error)
-                message.reject_log_error(logger, self.connection_errors)
+                if not _is_settled(message):
+                    message.reject_log_error(logger, self.connection_errors)
 
         return on_message
 
@@ -99,6 +102,12 @@ class LedgerConsumer(Consumer):  # type: ignore[misc] # Celery has no types
         while time.monotonic() < deadline:
             maybe_shutdown()
             next(loop)
+
+
+def _is_settled(message: Any) -> bool:
+    """Tell whether AMQP has forgotten a message as it left the queue; rejecting such a one costs the connection."""
+    tags = getattr(message.channel, "no_ack_consumers", None) or ()
+    return message.delivery_info.get("consumer_tag") in tags
 
 
 def _slot(payload: Any) -> int | None:

@@ -16,7 +16,7 @@ from tilebox_celery.runner.execution import Environment
 from tilebox_celery.runner.keeper_process import KeeperProcess
 from tilebox_celery.runner.page import Pages
 from tilebox_celery.runner.reports import Reports
-from tilebox_celery.runner.slot_loop import Publish, SlotLoop
+from tilebox_celery.runner.slot_loop import SlotLoop
 
 if TYPE_CHECKING:
     from tilebox_celery.runner.task_runner import TaskRunner
@@ -24,14 +24,13 @@ if TYPE_CHECKING:
 KEEPER_AFTER = 2.0
 
 
-def run_until_idle(runner: "TaskRunner", publish: Publish) -> None:
+def run_until_idle(runner: "TaskRunner") -> None:
     """Claim and run until a claim is empty.
 
     The first Ctrl-C ends claiming; a second one gives the running task back and raises KeyboardInterrupt.
 
     Args:
         runner: Whose tasks, cache and settings it has.
-        publish: Sends wake-ups for other runners.
     """
     from tilebox_celery.runner.task_runner import code_version
 
@@ -59,7 +58,7 @@ def run_until_idle(runner: "TaskRunner", publish: Publish) -> None:
         reports = Reports(SlotCalls(first, slot_id), open_connection, pages.is_draining)
         shared = runner.context_class() if runner.context_class is not None else None
         environment = Environment(runner.registry, settings, runner.cluster, runner.cache, shared)
-        loop = SlotLoop(reports, environment, publish, page)
+        loop = SlotLoop(reports, environment, runner.publish, page)
         keeper = KeeperProcess(runner_id, runner.ledger_url, runner.broker_url, pages, settings)
         timer = threading.Timer(KEEPER_AFTER, keeper.start)  # most drains are shorter than the start of a process
         timer.daemon = True
@@ -72,6 +71,7 @@ def run_until_idle(runner: "TaskRunner", publish: Publish) -> None:
             reports.give_back(None, None, "interrupted")
             drain_runner(reports.connection, runner_id, gone=True)
             keeper.stop()
+            runner.publish.close()
             if reports.connection is not first:
                 reports.connection.close()
 

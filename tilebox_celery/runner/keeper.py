@@ -15,6 +15,7 @@ from datetime import timedelta
 
 import psycopg
 
+from tilebox_celery.dispatch.publisher import Publisher
 from tilebox_celery.errors import TileboxCeleryError
 from tilebox_celery.ledger import runners
 from tilebox_celery.ledger.calls import Answer
@@ -38,7 +39,7 @@ class Keeper:
     def __init__(self, order: dict[str, object]) -> None:
         self.runner_id = int(str(order["runner_id"]))
         self.url = str(order["ledger_url"])
-        self.broker_url = order["broker_url"]
+        self._publish = Publisher(None if order["broker_url"] is None else str(order["broker_url"]))
         self.parent = int(str(order["parent"]))
         self.pages = Pages(int(str(order["slots"])), int(str(order["pages_fd"])))
         self.pipe = int(str(order["pipe_fd"]))
@@ -200,12 +201,7 @@ class Keeper:
         self.connection = None
 
     def _tell(self, answer: Answer) -> None:
-        if answer.wake_ups and isinstance(self.broker_url, str):
-            from tilebox_celery.dispatch.publisher import Publisher
-
-            if not hasattr(self, "_publisher"):
-                self._publisher = Publisher(self.broker_url)
-            self._publisher(answer.wake_ups)
+        self._publish(answer.wake_ups)
 
 
 def main() -> None:

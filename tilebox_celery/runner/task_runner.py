@@ -2,11 +2,12 @@
 
 import os
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from tilebox_celery.caches import JobCache
+from tilebox_celery.dispatch.publisher import Publisher
 from tilebox_celery.model.submission import HasSlug, cluster_slug
 from tilebox_celery.model.task import Task
 from tilebox_celery.runner.registry import TaskRegistry
@@ -14,9 +15,6 @@ from tilebox_celery.settings import Settings
 
 if TYPE_CHECKING:
     from celery import Celery
-
-    from tilebox_celery.dispatch.publisher import Publisher
-    from tilebox_celery.ledger.calls import WakeUp
 
 
 class TaskRunner:
@@ -50,7 +48,7 @@ class TaskRunner:
         self.context_class = context
         self.settings = settings if settings is not None else Settings.from_environment()
         self._app: Celery | None = None
-        self._publisher: Publisher | None = None
+        self.publish = Publisher(broker_url)
 
     def register(self, task: type[Task]) -> None:
         """Add a task class.
@@ -68,7 +66,7 @@ class TaskRunner:
         """
         from tilebox_celery.runner.in_process import run_until_idle
 
-        run_until_idle(self, self.publish)
+        run_until_idle(self)
 
     def run_forever(self, *, concurrency: int = 1, pool: str = "solo") -> None:
         """Run as a Celery worker in this process until a signal ends it.
@@ -80,14 +78,6 @@ class TaskRunner:
         from tilebox_celery.runner.worker import run_worker
 
         run_worker(self.celery_app, pool=pool, concurrency=concurrency)
-
-    def publish(self, wake_ups: Sequence["WakeUp"]) -> None:
-        """Send wake-ups as messages."""
-        if self._publisher is None:
-            from tilebox_celery.dispatch.publisher import Publisher  # loads Celery: only where a message must go out
-
-            self._publisher = Publisher(self.broker_url)
-        self._publisher(wake_ups)
 
     @property
     def celery_app(self) -> "Celery":

@@ -14,7 +14,6 @@ from tilebox_celery.caches import check_pool
 from tilebox_celery.dispatch.app import queue_name
 from tilebox_celery.dispatch.event_channel import EventChannel
 from tilebox_celery.dispatch.no_broker import is_without_broker
-from tilebox_celery.dispatch.publisher import Publisher
 from tilebox_celery.errors import TileboxCeleryError
 from tilebox_celery.ledger.open import ledger_schema
 from tilebox_celery.ledger.runners import register_runner, wanted_version
@@ -52,7 +51,6 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
             check_pool(runner.cache, concurrency if self.is_prefork else 1)
         self.pages = Pages(concurrency * 2 + SPARE_PAGES if self.is_prefork else concurrency)
         self.runner_id = self._register()
-        publish = Publisher(runner.broker_url)
         self.spec = RunnerSpec(
             self.runner_id,
             runner.ledger_url,
@@ -62,7 +60,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
             runner.context_class,
             runner.settings,
             self.pages,
-            publish,
+            runner.publish,
             EventChannel(runner.broker_url, worker.hostname) if worker.task_events and runner.broker_url else None,
         )
         worker_process.offer(self.spec)
@@ -171,9 +169,10 @@ class QueueStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def start(self, consumer: Any) -> None:
-        """Declare and consume; runs again after each reconnect."""
+        """Declare; Celery's loop consumes as soon as it has a handler. Runs again after each reconnect."""
         name = queue_name(consumer.app.tilebox_runner_id)
-        consumer.add_task_queue(
+        queues = consumer.app.amqp.queues
+        queue = queues.select_add(
             name,
             exchange="",
             routing_key=name,
@@ -182,8 +181,10 @@ class QueueStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no 
             no_ack=True,  # the queue goes with the worker anyway: keeping receipts costs round trips
             queue_arguments={"x-expires": 3_600_000},
         )
+        if name not in {known.name for known in consumer.task_consumer.queues}:
+            consumer.task_consumer.add_queue(queue)
         default = consumer.app.conf.task_default_queue
-        if default in consumer.app.amqp.queues.consume_from:
+        if default in queues.consume_from:
             consumer.cancel_task_queue(default)
 
 
