@@ -29,6 +29,14 @@ def until(fact: Callable[[], Any], seconds: float = 60.0) -> Any:
     return value
 
 
+def is_dead(process: psutil.Process) -> bool:
+    """Tell whether a process has ended; one that nobody has waited for yet counts."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
 class Fleet:
     """The workers of one test, on the ledger of that test."""
 
@@ -92,7 +100,7 @@ class Fleet:
                 process.kill()
         for worker in self.workers:
             worker.wait(15)
-        psutil.wait_procs(everybody, timeout=15)
+        until(lambda: all(map(is_dead, everybody)), 15)
         self.log.close()
 
     def effects(self) -> list[str]:
