@@ -74,6 +74,7 @@ def test_killed_in_the_middle_of_the_first_start(new_home, ask, eventually, prog
 
     user.kill()
     os.kill(supervisor, signal.SIGKILL)
+    eventually(lambda: new_home.status().supervisor_pid != supervisor)  # until then one may still join it
     stack = new_home.start()
 
     assert ask(stack.ledger_url, "SELECT 1") == 1
