@@ -15,7 +15,7 @@ PAUSE = "if random() < 0.2 then perform pg_sleep(0.01 * random()); end if;"
 RENEW = "update tbx.leases l set until"
 WRONG = (
     Mutant(
-        "hold_clusters", "perform pg_advisory_xact_lock_shared(7411, v_cluster);", "null;", "publishers hold nothing"
+        "submit", "v_hold := pg_advisory_xact_lock_shared(7411, v_cluster) is null;", "null;", "submissions hold nothing"
     ),
     Mutant(
         "claim", " or not pg_try_advisory_xact_lock(7411, v_slot.cluster_id)", "", "a slot goes idle beside publishers"

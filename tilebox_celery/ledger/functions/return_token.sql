@@ -5,22 +5,23 @@ create or replace function tbx.return_token(p_token bigint)
 returns setof tbx.step language plpgsql as $$
 declare
     v_slot record;
-    v_alone boolean;
 begin
-    select s.id, s.cluster_id, s.runner_id, r.routes,
+    select s.id, s.runner_id, r.routes, pg_try_advisory_xact_lock(7411, s.cluster_id) as alone,
         case when r.broker_until > tbx.now() then 'broker' else r.wake_by end as wake_by into v_slot
     from tbx.slots s join tbx.runners r on r.id = s.runner_id
     where s.id = p_token and s.state = 'woken' for update of s skip locked;
     if v_slot.id is null then
         return;
     end if;
-    v_alone := pg_try_advisory_xact_lock(7411, v_slot.cluster_id);
-    if v_alone and not exists (  -- a statement of its own: it sees what was published before the lock
-        select 1 from unnest(v_slot.routes) r(id)
-        cross join lateral (select 1 from tbx.tasks t where t.route_id = r.id and t.phase = 'r' limit 1) x
-    ) then
-        update tbx.slots s set state = 'idle', woken_at = null where s.id = p_token;
-        return;
+    if v_slot.alone then
+        update tbx.slots s set state = 'idle', woken_at = null
+        where s.id = p_token and not exists (  -- a statement of its own: it sees what was published before the lock
+            select 1 from unnest(v_slot.routes) r(id)
+            cross join lateral (select 1 from tbx.tasks t where t.route_id = r.id and t.phase = 'r' limit 1) x
+        );
+        if found then
+            return;
+        end if;
     end if;
     update tbx.slots s set woken_at = tbx.now() where s.id = p_token;
     if v_slot.wake_by = 'notify' then

@@ -11,32 +11,44 @@ declare
     v_job bigint;
     v_runnable tbx.runnable[];
     v_commit text := set_config('synchronous_commit', 'off', true);
+    v_clusters int[];
+    v_cluster int;
+    v_hold boolean;
+    v_groups bigint[];
 begin
     insert into tbx.jobs (uuid, name, trace_parent, submitted_at, canvas)
     values (p_uuid, p_name, p_trace_parent, v_now, p_canvas) on conflict (uuid) do nothing returning id into v_job;
     if v_job is null then
         return;
     end if;
-    perform pg_advisory_xact_lock_shared(7418, x.cluster_id)
-    from (select distinct r.cluster_id from tbx.routes r where r.id = any (p_family.task_route) order by 1) x;
-    if exists (
-        select 1 from tbx.clusters c
-        where c.id in (select r.cluster_id from tbx.routes r where r.id = any (p_family.task_route)) and c.deleted_at is not null
-    ) or (p_default is not null and not exists (
-        select 1 from tbx.clusters c where c.slug = p_default and c.is_default and c.deleted_at is null
-    )) then
+    v_clusters := array(select distinct r.cluster_id from tbx.routes r where r.id = any (p_family.task_route) order by 1);
+    foreach v_cluster in array v_clusters loop
+        v_hold := pg_advisory_xact_lock_shared(7418, v_cluster) is null;
+    end loop;
+    if not (
+        select count(*) filter (where c.deleted_at is null) = cardinality(v_clusters)
+            and (p_default is null or bool_or(c.slug = p_default and c.is_default))
+        from tbx.clusters c where c.id = any (v_clusters)
+    ) then
         raise exception 'a cluster was deleted, or another one is the default' using errcode = 'TBX01';
+    end if;
+    if cardinality(p_family.group_open) = 1 then
+        v_groups := array[nextval('tbx.group_id')];
+    else
+        v_groups := array(select nextval('tbx.group_id') from generate_series(1, cardinality(p_family.group_open)));
     end if;
     v_runnable := tbx.insert_family(v_now, array[v_job], array[null::bigint], array[null::bigint], array[-1],
         array[null::bigint], array['-'::"char"],
-        array(select nextval('tbx.group_id') from generate_series(1, cardinality(p_family.group_open))), p_family);
+        v_groups, p_family);
     if p_family.task_limit_key is not null then
         v_runnable := tbx.leave_limits(v_runnable, array[(0, v_job, null, null, null, null, null)::tbx.finished]);
     end if;
     insert into tbx.actions (job_id, at, actor, action) values (v_job, v_now, p_actor, 'submit');
     insert into tbx.job_counts (job_id, shard, queued) values (v_job, 0, cardinality(p_family.task_route));
     if cardinality(v_runnable) > 0 then
-        perform tbx.hold_clusters(v_runnable);
+        foreach v_cluster in array v_clusters loop
+            v_hold := pg_advisory_xact_lock_shared(7411, v_cluster) is null;
+        end loop;
         return query select * from tbx.wake(v_runnable, null);
     end if;
 end $$;

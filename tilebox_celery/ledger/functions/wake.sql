@@ -6,21 +6,27 @@ create or replace function tbx.wake(p_runnable tbx.runnable[], p_slot bigint)
 returns setof tbx.step language plpgsql as $$
 declare
     v_now timestamptz := tbx.now();
-    v_route record;
+    v_needs tbx.runnable[] := p_runnable;
+    v_need tbx.runnable;
     v_woken record;
 begin
-    for v_route in
-        select r.cluster_id, r.id, sum(n.n) as n
-        from unnest(p_runnable) n join tbx.routes r on r.id = n.route_id group by 1, 2 order by 1, 2
-    loop
+    if cardinality(p_runnable) > 1 then  -- of several jobs: by cluster and route
+        v_needs := array(
+            select (0, x.id, x.n)::tbx.runnable from (
+                select r.cluster_id, r.id, sum(n.n) as n
+                from unnest(p_runnable) n join tbx.routes r on r.id = n.route_id group by 1, 2
+            ) x order by x.cluster_id, x.id);
+    end if;
+    foreach v_need in array v_needs loop
         for v_woken in
             with picked as (
                 select s.id, s.runner_id, case when r.broker_until > v_now then 'broker' else r.wake_by end as wake_by
-                from tbx.slots s join tbx.runners r on r.id = s.runner_id join tbx.leases l on l.slot_id = s.id
-                where s.cluster_id = v_route.cluster_id and s.state = 'idle' and l.until > v_now
+                from tbx.routes o join tbx.slots s on s.cluster_id = o.cluster_id
+                    join tbx.runners r on r.id = s.runner_id join tbx.leases l on l.slot_id = s.id
+                where o.id = v_need.route_id and s.state = 'idle' and l.until > v_now
                     and s.id is distinct from p_slot
-                    and r.state = 'live' and r.wake_by <> 'none' and v_route.id = any (r.routes)
-                limit v_route.n for update of s skip locked
+                    and r.state = 'live' and r.wake_by <> 'none' and o.id = any (r.routes)
+                limit v_need.n for update of s skip locked
             )
             update tbx.slots s set state = 'woken', woken_at = v_now from picked where s.id = picked.id
             returning s.id, s.runner_id, picked.wake_by
