@@ -16,6 +16,7 @@ from tilebox_celery.ledger.calls import (
     ClaimedTask,
     Finished,
     SlotCalls,
+    WakeUp,
     Wish,
     new_claim_id,
     read_answer,
@@ -53,13 +54,20 @@ class LedgerDriver:
     def create_cluster(self, slug: str) -> int:
         return self.value("insert into tbx.clusters (slug, display_name) values (%s, %s) returning id", slug, slug)
 
-    def submit(self, specs: Sequence[Spec], job: uuid.UUID | None = None) -> int:
+    def wake_ahead(self, cluster: str = "a") -> int | None:
+        """Wake a slot for a task that is still to be submitted; return it. `answer` holds its message."""
+        route = self.routes.of_batch(self.connection, self._batch([Spec(cluster=cluster)])[0], cluster)[0]
+        [(slot, runner, by_message)] = self.rows("select * from tbx.wake_ahead(%s)", route)
+        self.answer = Answer(wake_ups=[WakeUp(slot, runner)] if by_message else [])
+        return slot
+
+    def submit(self, specs: Sequence[Spec], job: uuid.UUID | None = None, ahead: int | None = None) -> int:
         """Submit a job and return its key."""
         family = FamilyBuilder()
         family.add(*self._batch(specs))
         job = job or uuid.uuid4()
-        query = f"select {ANSWER} from tbx.submit('test', %s, 'job', '00-0-0-00', null, null, {SQL_FAMILY})"
-        self.answer = read_answer(self.rows(query, job, *family.parameters()))
+        query = f"select {ANSWER} from tbx.submit('test', %s, 'job', '00-0-0-00', null, null, %s, {SQL_FAMILY})"
+        self.answer = read_answer(self.rows(query, job, ahead, *family.parameters()))
         return self.value("select id from tbx.jobs where uuid = %s", job)
 
     def cancel(self, job: int) -> bool:

@@ -119,7 +119,12 @@ class Floor:
     # --- what the threads do ---------------------------------------------------------------------------------------
     def _publish(self, lane: Lane, ledger: LedgerDriver, after: float) -> None:
         time.sleep(after * JITTER)
-        ledger.submit([Spec(cluster=lane.cluster)])
+        ahead = None
+        if random.random() < 0.5:
+            ahead = ledger.wake_ahead(lane.cluster)
+            self._deliver(ledger.answer.wake_ups)
+            time.sleep(random.choice((0, random.random() * JITTER)))
+        ledger.submit([Spec(cluster=lane.cluster)], ahead=ahead)
         self._deliver(ledger.answer.wake_ups)
 
     def _beat(self, lane: Lane, ledger: LedgerDriver, after: float) -> None:

@@ -94,7 +94,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if lost == 0:  # the client asks again with the same id
             with self.ledger.lost_commit():
                 self.ledger.submit(specs, job_uuid)
-        key = self.ledger.submit(specs, job_uuid)
+        key = self.ledger.submit(specs, job_uuid, self.ledger.wake_ahead() if lost % 2 else None)
         assert self.ledger.submit(specs, job_uuid) == key
         job = self.model.submit(specs)
         self.keys[job], self.uuids[job] = key, job_uuid

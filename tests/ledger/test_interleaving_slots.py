@@ -62,6 +62,30 @@ def test_a_wake_up_that_another_slot_took_and_a_submission(races: Stage) -> None
     play(races, arrange, lambda one, other: None)
 
 
+def test_a_slot_woken_ahead_that_finds_other_work(races: Stage) -> None:
+    """A slot that is taking another task while the one that it was woken for is stored is not counted on."""
+
+    def arrange():
+        runner = races.ledger.runner(wake_by="broker")
+        slots = [races.ledger.slot(runner, busy=False) for _ in range(2)]
+        races.ledger.submit([Spec()])
+        (other,) = [wake_up.slot_id for wake_up in races.ledger.answer.wake_ups]
+        ahead = races.ledger.wake_ahead()
+        assert {other, ahead} == set(slots)
+
+        def come_too_early_and_submit(ledger):
+            ledger.claim(other, 1, token=other)
+            ledger.submit([Spec()], ahead=ahead)
+
+        return (lambda ledger: ledger.claim(ahead, 1, token=ahead)), come_too_early_and_submit
+
+    def check(claimed, submitted):
+        ready = races.ledger.value("select count(*) from tbx.tasks where phase = 'r'")
+        assert ready <= races.ledger.value("select count(*) from tbx.slots where state = 'woken'")
+
+    play(races, arrange, check)
+
+
 def test_a_slot_that_goes_to_sleep_and_a_submission(races: Stage) -> None:
     """A job that is submitted while a slot looks for the last time is claimed by it, or wakes it."""
 

@@ -85,7 +85,7 @@ class Player:
             (12 * bool(tasks), lambda: self.advance(slot, claim, tasks)),
             (4 * bool(tasks), lambda: self.fail(slot, claim, tasks)),
             (1, lambda: self.ledger.give_back(slot, None, None, self.choice.choice((None, "shutdown")))),
-            (3 if len(jobs) < 4 else 0, lambda: self.ledger.submit(self.specs())),
+            (3 if len(jobs) < 4 else 0, self.submit),
             (1 if jobs else 0, lambda: self.ledger.cancel(self.choice.choice(jobs))),
             (1 if jobs else 0, lambda: self.ledger.park(self.choice.choice(jobs), 5)),
             (3 if jobs else 0, lambda: self.ledger.retry(self.choice.choice(jobs))),
@@ -95,6 +95,10 @@ class Player:
             (1, lambda: self.ledger.rows("select tbx.prune(tbx.now() - interval '2 s', 5)")),
         )
         self.choice.choices([call for _, call in weights], [weight for weight, _ in weights])[0]()
+
+    def submit(self) -> None:
+        ahead = self.ledger.wake_ahead() if self.choice.random() < 0.5 else None
+        self.ledger.submit(self.specs(), ahead=ahead)
 
     def claim(self, slot: int) -> None:
         if slot not in self.held:

@@ -1,11 +1,13 @@
 """Who is woken, how, and by whom."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from ledger_driver import LEASE, LedgerDriver, ids
 from reference import Spec
 
+from tilebox_celery.postgres.connection import connect
 from tilebox_celery.testing import DatabaseClock
 
 STATES = "select state from tbx.slots order by id"
@@ -33,6 +35,77 @@ def test_a_submission_wakes_one_slot_for_each_task(ledger: LedgerDriver) -> None
     assert len(first) == 2
     assert len(woken(ledger)) == 1
     assert set(first) | set(woken(ledger)) < set(slots)
+
+
+def test_a_slot_woken_ahead_is_enough(ledger: LedgerDriver) -> None:
+    """The first of two tasks needs no other wake-up than the one that left before it was stored."""
+    first, second = idle_slots(ledger, 2)
+
+    ahead = ledger.wake_ahead()
+    told = woken(ledger)
+    ledger.submit([Spec()], ahead=ahead)
+    one_task = woken(ledger)
+    ledger.submit([Spec(), Spec()], ahead=ledger.wake_ahead())
+
+    assert (told, one_task) == ([ahead], [])
+    assert ahead in (first, second)
+    assert ledger.wake_ahead() is None
+    assert ledger.rows(STATES) == [("woken",), ("woken",)]
+
+
+def test_a_slot_woken_ahead_leaves_the_rest_to_others(ledger: LedgerDriver) -> None:
+    """Of three tasks two wake further slots."""
+    slots = idle_slots(ledger, 4)
+
+    ahead = ledger.wake_ahead()
+    ledger.submit([Spec(), Spec(), Spec()], ahead=ahead)
+
+    assert len(woken(ledger)) == 2
+    assert ahead not in woken(ledger)
+    assert ledger.rows("select count(*) from tbx.slots where state = 'woken'") == [(len(slots) - 1,)]
+
+
+def test_a_slot_that_came_too_early_is_woken_again(ledger: LedgerDriver) -> None:
+    """A slot that found nothing before the task was stored has gone back to sleep, and gets another wake-up."""
+    (slot,) = idle_slots(ledger, 1)
+
+    ahead = ledger.wake_ahead()
+    _, nothing = ledger.claim(slot, token=ahead)
+    ledger.submit([Spec()], ahead=ahead)
+
+    assert (ahead, nothing) == (slot, [])
+    assert woken(ledger) == [slot]
+
+
+def test_a_slot_that_found_other_work_is_not_counted_on(ledger: LedgerDriver) -> None:
+    """A slot that was woken ahead and took another task leaves the new one to a slot that sleeps."""
+    ledger.submit([Spec()])
+    slots = idle_slots(ledger, 2)
+
+    ahead = ledger.wake_ahead()
+    assert ahead is not None
+    _, other_work = ledger.claim(ahead, token=ahead)
+    ledger.submit([Spec()], ahead=ahead)
+
+    assert len(other_work) == 1
+    assert woken(ledger) == [slot for slot in slots if slot != ahead]
+
+
+@pytest.mark.parametrize("is_named", [True, False], ids=["named", "another"])
+def test_a_slot_woken_ahead_waits_for_the_task(ledger: LedgerDriver, ledger_url: str, is_named: bool) -> None:
+    """A claim that comes while the submission is under way begins when that has ended, and finds the task."""
+    slots = idle_slots(ledger, 2)
+    ahead = ledger.wake_ahead()
+    (slot,) = [slot for slot in slots if (slot == ahead) is is_named]
+    with connect(ledger_url) as connection, ThreadPoolExecutor() as pool:
+        early = LedgerDriver(connection)
+        with ledger.connection.transaction():
+            ledger.submit([Spec()], ahead=ahead)
+            claiming = pool.submit(early.claim, slot, 1, token=ahead)
+            with pytest.raises(TimeoutError):
+                claiming.result(0.3)
+
+        assert len(claiming.result(10)[1]) == 1
 
 
 def test_only_slots_that_can_help_are_woken(ledger: LedgerDriver) -> None:

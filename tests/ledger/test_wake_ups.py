@@ -10,17 +10,21 @@ from ledger_pauses import with_pauses
 
 from tilebox_celery.postgres.connection import Connection
 
-PAUSED = ("submit", "publish", "wake", "claim", "claim_and_count", "heartbeat")
+PAUSED = ("wake_ahead", "submit", "publish", "wake", "claim", "claim_and_count", "heartbeat")
 PAUSE = "if random() < 0.2 then perform pg_sleep(0.01 * random()); end if;"
 RENEW = "update tbx.leases l set until"
 WRONG = (
     Mutant(
-        "submit", "v_hold := pg_advisory_xact_lock_shared(7411, v_cluster) is null;", "null;", "submissions hold nothing"
+        "submit",
+        "v_hold := pg_advisory_xact_lock_shared(7411, v_cluster) is null;",
+        "null;",
+        "submissions hold nothing",
     ),
     Mutant(
         "claim", " or not pg_try_advisory_xact_lock(7411, v_slot.cluster_id)", "", "a slot goes idle beside publishers"
     ),
     Mutant("claim", "v_again := true;", "exit;", "a slot goes idle without another look"),
+    Mutant("submit", " and s.state = 'woken'", "", "a submission counts on a slot that sleeps again"),
     Mutant(
         "heartbeat",
         RENEW,

@@ -135,6 +135,7 @@ class Scene:
 
 CALLS: dict[str, Callable[[Scene], object]] = {
     "submit": lambda scene: scene.ledger.submit([Spec(), Spec(depends_on=(0,))]),
+    "wake and submit": lambda scene: scene.ledger.submit([Spec()], ahead=scene.ledger.wake_ahead()),
     "claim": lambda scene: scene.ledger.claim(scene.other, 64, share=4),
     "claim one": lambda scene: scene.ledger.claim(scene.other, 1),
     "claim behind the last job": lambda scene: scene.ledger.claim(scene.other, 1, cursor=1 << 40),

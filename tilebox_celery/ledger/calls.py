@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -192,7 +193,7 @@ class SlotCalls:
                 *(finished.family.parameters() if len(finished.family) else NO_FAMILY),
                 *wish.parameters(),
             ),
-            faults.seam,
+            faults.seam and partial(faults.seam, "inside_commit"),
         )
 
     def fail(
@@ -228,7 +229,7 @@ class SlotCalls:
         return self._call(YIELD, (self.slot_id,))
 
     def _call(
-        self, call: PreparedCall, parameters: tuple[Any, ...], between: Callable[[str], None] | None = None
+        self, call: PreparedCall, parameters: tuple[Any, ...], between: Callable[[], None] | None = None
     ) -> Answer:
         return read_answer(call(self.connection, parameters, between))
 

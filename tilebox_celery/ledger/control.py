@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -28,8 +29,15 @@ Publish = Callable[[Sequence[WakeUp]], None]
 """Sends wake-ups as messages; it must not raise, since a lost wake-up costs time only."""
 
 SUBMIT = PreparedCall(
-    f"select {ANSWER} from tbx.submit(%s::text, %s::uuid, %s::text, %s::text, %s::jsonb, %s::text, {SQL_FAMILY})"  # noqa: S608  # constants
+    f"select {ANSWER} from tbx.submit(%s::text, %s::uuid, %s::text, %s::text, %s::jsonb, %s::text,"  # noqa: S608  # constants
+    f" %s::bigint, {SQL_FAMILY})"
 )
+WAKE_AHEAD = PreparedCall("select slot_id, runner_id, by_message from tbx.wake_ahead(%s::int)")
+AHEAD_TASKS = 64
+AHEAD_BYTES = 65_536
+"""A submission of more takes longer than a slot needs to come."""
+AHEAD_PAUSE = 0.1
+"""Seconds without trying after no slot was idle."""
 TO_DISK = b"select pg_logical_emit_message(true, 'tbx', '')"
 """A transaction whose commit waits until it and all before it are on the disk, as the settings of the server say."""
 CANCEL = b"select j.id, tbx.cancel(%s, j.id) from tbx.jobs j where j.uuid = %s"
@@ -98,6 +106,7 @@ class LedgerControl:
         self.session = session
         self.routes = routes if routes is not None else RouteIds()
         self.publish = publish
+        self._ahead_at = 0.0
         self.actor = lit.clean_text(actor or _user_and_host())
 
     def submit(self, submission: Submission) -> None:
@@ -112,6 +121,8 @@ class LedgerControl:
 
         def call(connection: Connection) -> None:
             default = None if names_all else self.routes.default_cluster(connection)
+            routes = self.routes.of_batch(connection, batch, default or "")
+            ahead, wake_ups = self._wake_ahead(connection, batch, routes[0])
             parameters = (
                 self.actor,
                 submission.id,
@@ -119,9 +130,12 @@ class LedgerControl:
                 submission.trace_parent,
                 canvas,
                 default,
-                *root_parameters(batch, self.routes.of_batch(connection, batch, default or "")),
+                ahead,
+                *root_parameters(batch, routes),
             )
-            self._publish(read_answer(SUBMIT(connection, parameters)))
+            # The message travels while the ledger stores the job: whoever it wakes waits for that.
+            publish = partial(self.publish, wake_ups) if wake_ups else None
+            self._publish(read_answer(SUBMIT(connection, parameters, publish)))
             connection.execute(TO_DISK)
 
         self.session.run(call)
@@ -242,6 +256,16 @@ class LedgerControl:
 
         self.session.run(call)
         self.routes.forget()
+
+    def _wake_ahead(self, connection: Connection, batch: TaskBatch, route: int) -> tuple[int | None, list[WakeUp]]:
+        """Return a slot that is on its way, and the message that it still needs."""
+        is_large = len(batch) > AHEAD_TASKS or sum(map(len, batch.inputs)) > AHEAD_BYTES
+        if is_large or time.monotonic() < self._ahead_at:
+            return None, []
+        [(slot_id, runner_id, by_message)] = WAKE_AHEAD(connection, (route,))
+        if slot_id is None:
+            self._ahead_at = time.monotonic() + AHEAD_PAUSE
+        return slot_id, [WakeUp(slot_id, runner_id)] if by_message else []
 
     def _publish(self, answer: Answer) -> None:
         if answer.wake_ups:

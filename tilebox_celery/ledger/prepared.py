@@ -33,14 +33,14 @@ class PreparedCall:
         self._name = b"tbx_%d" % next(_numbers)
 
     def __call__(
-        self, connection: Connection, parameters: Sequence[object], seam: Callable[[str], None] | None = None
+        self, connection: Connection, parameters: Sequence[object], between: Callable[[], None] | None = None
     ) -> list[tuple[Any, ...]]:
         """Run it and return the rows.
 
         Args:
             connection: In autocommit mode.
             parameters: One for each ``%s``.
-            seam: For tests: called when the statement is sent and its answer not yet read.
+            between: Called when the statement is sent and its answer not yet read; it must not raise.
 
         Raises:
             psycopg.OperationalError: The connection is lost.
@@ -58,13 +58,13 @@ class PreparedCall:
         values: Any = [
             value if value is None or isinstance(value, bytearray) else str(value).encode() for value in parameters
         ]
-        if seam is None:
+        if between is None:
             result: Any = pgconn.exec_prepared(self._name, values, formats, pq.Format.BINARY)
         else:
             pgconn.send_query_prepared(self._name, values, formats, pq.Format.BINARY)
             while pgconn.flush():
                 pass
-            seam("inside_commit")
+            between()
             result = pgconn.get_result()
             while pgconn.get_result() is not None:
                 pass

@@ -2,14 +2,16 @@
 -- idle slots for what became runnable and was not claimed. p_token is the slot that a wake-up named: another slot
 -- took it, so it goes back to idle, or is woken anew (return_token). While something is to be published the slot does
 -- not go idle, so that no call ever waits for a cluster while it holds another one alone.
--- Locks: the slot's guard, shared; as claim; clusters by id, shared; count rows of this slot's shard by job; the
+-- Locks: the guards of the slot and of the token's, shared, by id; as claim; clusters by id, shared; count rows of this slot's shard by job; the
 -- token's slot (with its cluster alone, without waiting) and idle slots, skipping locked ones.
 create or replace function tbx.claim_and_count(
     p_slot bigint, p_token bigint, p_claim uuid, p_cursor bigint, p_want int, p_share int, p_cap_routes int[], p_caps int[],
     p_runnable tbx.runnable[], p_counts tbx.count_delta[]
 ) returns tbx.step[] language plpgsql as $$
 declare
-    v_guard boolean := pg_advisory_xact_lock_shared(7415, (p_slot % 2147483647)::int) is null;
+    v_guard boolean := pg_advisory_xact_lock_shared(7415, (least(p_slot, p_token) % 2147483647)::int) is null;
+    v_guard_2 boolean := p_token <> p_slot
+        and pg_advisory_xact_lock_shared(7415, (greatest(p_slot, p_token) % 2147483647)::int) is null;
     v_steps tbx.step[] := '{}';
     v_left tbx.runnable[];
     v_first tbx.runnable;

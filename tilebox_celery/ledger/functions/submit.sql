@@ -1,10 +1,13 @@
 -- submit: none -> QUEUED. One job with its root tasks. Submitting the same uuid again changes nothing (the first
 -- answer may have been lost). Slots are woken without waiting for the disk: the caller sends a durable statement behind
 -- this one, and tells nobody of the job before that is done. p_default: the default cluster that the caller counted on,
--- null where it used none. Locks: the clusters (shared, against their deletion), the wake-up protocol's lock of
--- the clusters, idle slots.
+-- null where it used none. p_ahead: the slot that wake_ahead woke for the first root. While it is awake and no call of
+-- it can begin before this one commits, it needs no other wake-up.
+-- Locks: that slot's guard, alone, without waiting; the clusters (shared, against their deletion), the wake-up
+-- protocol's lock of the clusters, idle slots.
 create or replace function tbx.submit(
-    p_actor text, p_uuid uuid, p_name text, p_trace_parent text, p_canvas jsonb, p_default text, p_family tbx.family
+    p_actor text, p_uuid uuid, p_name text, p_trace_parent text, p_canvas jsonb, p_default text, p_ahead bigint,
+    p_family tbx.family
 ) returns setof tbx.step language plpgsql as $$
 declare
     v_now timestamptz := tbx.now();
@@ -15,6 +18,7 @@ declare
     v_cluster int;
     v_hold boolean;
     v_groups bigint[];
+    v_ahead boolean := p_ahead is not null and pg_try_advisory_xact_lock(7415, (p_ahead % 2147483647)::int);
 begin
     insert into tbx.jobs (uuid, name, trace_parent, submitted_at, canvas)
     values (p_uuid, p_name, p_trace_parent, v_now, p_canvas) on conflict (uuid) do nothing returning id into v_job;
@@ -49,6 +53,13 @@ begin
         foreach v_cluster in array v_clusters loop
             v_hold := pg_advisory_xact_lock_shared(7411, v_cluster) is null;
         end loop;
+        if v_ahead and exists (select 1 from tbx.slots s where s.id = p_ahead and s.state = 'woken') then
+            if v_runnable = array[(v_job, p_family.task_route[1], 1)::tbx.runnable] then
+                return;
+            end if;
+            v_runnable := array(select (r.job_id, r.route_id, r.n - (r.route_id = p_family.task_route[1])::int)::tbx.runnable
+                from unnest(v_runnable) r);
+        end if;
         return query select * from tbx.wake(v_runnable, null);
     end if;
 end $$;
