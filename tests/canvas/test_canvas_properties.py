@@ -23,7 +23,17 @@ from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.model.grouping import group_by_dependencies
 from tilebox_celery.model.identifiers import TaskIdentifier
 
-runnable = canvases.filter(lambda canvas: bool(_steps(canvas)))
+
+def _is_runnable(canvas: Any) -> bool:
+    try:
+        return bool(_steps(canvas))
+    except CanvasError as error:
+        if "the body of a chord needs a step" not in str(error):
+            raise
+        return False
+
+
+runnable = canvases.filter(_is_runnable)
 
 
 def _steps(canvas: Any) -> Steps:
