@@ -17,7 +17,8 @@ declare
     v_first tbx.runnable;
     v_first_step tbx.step;
     v_shard smallint := p_slot % 8;
-    v_n int;
+    v_claimed int;
+    v_count tbx.count_delta;
 begin
     if p_want > 0 then
         v_steps := tbx.claim(p_slot, p_claim, p_cursor, p_want, p_share, p_cap_routes, p_caps,
@@ -38,7 +39,9 @@ begin
             perform tbx.hold_clusters(v_left);
         end if;
     end if;
-    if p_counts is not null or v_steps[1].job_id <> v_steps[cardinality(v_steps)].job_id then
+    v_claimed := case when v_steps[1].kind = 't' then cardinality(v_steps) - (v_steps[cardinality(v_steps)].kind = 'j')::int else 0 end;
+    if cardinality(p_counts) > 1 or v_steps[1].job_id <> v_steps[cardinality(v_steps)].job_id
+        or v_claimed > 0 and v_steps[1].job_id <> p_counts[1].job_id then
         insert into tbx.job_counts as c (job_id, shard, queued, running, computed, skipped, attempts, run_us, cpu_us)
         select x.job_id, v_shard, sum(x.queued), sum(x.running), sum(x.computed), sum(x.skipped), sum(x.attempts), sum(x.run_us), sum(x.cpu_us)
         from (
@@ -50,10 +53,15 @@ begin
         on conflict (job_id, shard) do update set queued = c.queued + excluded.queued, running = c.running + excluded.running,
             computed = c.computed + excluded.computed, skipped = c.skipped + excluded.skipped,
             attempts = c.attempts + excluded.attempts, run_us = c.run_us + excluded.run_us, cpu_us = c.cpu_us + excluded.cpu_us;
-    elsif v_steps[1].kind = 't' then  -- a first claim, of one job: the same without sorting
-        v_n := cardinality(v_steps) - (v_steps[cardinality(v_steps)].kind = 'j')::int;
-        insert into tbx.job_counts as c (job_id, shard, queued, running) values (v_steps[1].job_id, v_shard, -v_n, v_n)
-        on conflict (job_id, shard) do update set queued = c.queued + excluded.queued, running = c.running + excluded.running;
+    elsif v_claimed > 0 or p_counts is not null then  -- all of one job: the same without sorting
+        v_count := p_counts[1];
+        insert into tbx.job_counts as c (job_id, shard, queued, running, computed, skipped, attempts, run_us, cpu_us)
+        values (coalesce(v_count.job_id, v_steps[1].job_id), v_shard, coalesce(v_count.queued, 0) - v_claimed,
+            coalesce(v_count.running, 0) + v_claimed, coalesce(v_count.computed, 0), coalesce(v_count.skipped, 0),
+            coalesce(v_count.attempts, 0), coalesce(v_count.run_us, 0), coalesce(v_count.cpu_us, 0))
+        on conflict (job_id, shard) do update set queued = c.queued + excluded.queued, running = c.running + excluded.running,
+            computed = c.computed + excluded.computed, skipped = c.skipped + excluded.skipped,
+            attempts = c.attempts + excluded.attempts, run_us = c.run_us + excluded.run_us, cpu_us = c.cpu_us + excluded.cpu_us;
     end if;
     if p_token <> p_slot then
         v_first_step := v_steps[1];
