@@ -1,0 +1,17 @@
+"""The examples in the docstrings of the layout of datasets."""
+
+import doctest
+import importlib
+
+import pytest
+
+MODULES = ["arrow_types", "canonical_rows", "identifiers", "schema", "time_arguments", "time_interval"]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_run(module: str) -> None:
+    """Each example in a docstring does what it says."""
+    result = doctest.testmod(importlib.import_module(f"tilebox_celery.datasets.{module}"))
+
+    assert result.attempted > 0
+    assert result.failed == 0
