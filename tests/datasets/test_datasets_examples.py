@@ -5,7 +5,18 @@ import importlib
 
 import pytest
 
-MODULES = ["arrow_types", "canonical_rows", "identifiers", "schema", "time_arguments", "time_interval"]
+MODULES = [
+    "arrow_types",
+    "canonical_rows",
+    "garbage",
+    "identifiers",
+    "schema",
+    "time_arguments",
+    "time_interval",
+    "xarray_layout",
+    "xarray_layout_lists",
+    "xarray_layout_values",
+]
 
 
 @pytest.mark.parametrize("module", MODULES)
