@@ -1,0 +1,81 @@
+"""Store and delete what a client hands over: find out what it is, make one Arrow table of it, pass it to the store."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from tilebox_celery.datasets.progress import follow
+from tilebox_celery.datasets.schema import Schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tilebox_celery.datasets.querying import ShowProgress
+    from tilebox_celery.datasets.store import CollectionRecord, DatasetRecord, DatasetStore
+
+
+def ingest(
+    store: "DatasetStore",
+    dataset: "DatasetRecord",
+    collection: "CollectionRecord",
+    data: Any,
+    allow_existing: bool = True,
+    show_progress: "ShowProgress" = False,
+) -> list[UUID]:
+    """Store datapoints; see `TimeseriesCollection.ingest`."""
+    from tilebox_celery.datasets.identifiers import datapoint_ids
+
+    table = read_datapoints(data, dataset.schema)
+    ids = datapoint_ids(table, collection.id.bytes)
+    whole = table.add_column(1, "id", ids)
+    for _ in follow(
+        store.ingest(collection, whole, allow_existing=allow_existing),
+        show_progress,
+        f"Ingesting into {collection.name}",
+    ):
+        pass
+    return [UUID(bytes=each) for each in ids.to_pylist()]
+
+
+def read_datapoints(data: Any, schema: Schema) -> "pa.Table":
+    """Return what a person handed over as an Arrow table of a schema, without ids.
+
+    Raises:
+        ArgumentError: It cannot be read, or a row does not fit; nothing is stored then.
+    """
+    from tilebox_celery.datasets import incoming, stac
+
+    if stac.is_stac(data):
+        return stac.read_table(data, schema)
+    return incoming.to_table(data, schema)
+
+
+def infer(data: Any) -> Schema:
+    """Return the schema that fits some data.
+
+    Raises:
+        ArgumentError: It cannot be read, or has no time.
+    """
+    from tilebox_celery.datasets import incoming, stac
+
+    if stac.is_stac(data):
+        return stac.infer(data)
+    return incoming.infer_schema(data)
+
+
+def delete(store: "DatasetStore", collection: "CollectionRecord", datapoints: Any) -> int:
+    """Delete datapoints; see `TimeseriesCollection.delete`."""
+    return store.delete(collection, _ids_of(datapoints))
+
+
+def _ids_of(datapoints: Any) -> Sequence[UUID]:
+    from tilebox_celery.datasets.identifiers import parse_datapoint_id
+
+    if isinstance(datapoints, (str, UUID)):
+        return [parse_datapoint_id(datapoints)]
+    if hasattr(datapoints, "data_vars"):  # an xarray.Dataset, without loading xarray to ask
+        datapoints = datapoints["id"].to_numpy().ravel() if "id" in datapoints.coords else []
+    if not isinstance(datapoints, Iterable) or isinstance(datapoints, Path):
+        raise TypeError(f"Ids of datapoints are UUIDs, not {type(datapoints).__name__}.")
+    return [parse_datapoint_id(each if isinstance(each, UUID) else str(each)) for each in datapoints]

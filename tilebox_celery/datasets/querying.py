@@ -1,0 +1,73 @@
+"""Answer what a client asks of collections: read the arguments, load from the store, give xarray."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from tilebox_celery.datasets.collection_info import CollectionInfo
+from tilebox_celery.datasets.progress import follow
+from tilebox_celery.errors import ArgumentError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from tilebox_celery.datasets.filters import Condition
+    from tilebox_celery.datasets.spatial import SpatialExtentLike
+    from tilebox_celery.datasets.store import CollectionRecord, DatasetRecord, DatasetStore
+    from tilebox_celery.datasets.time_interval import TimeIntervalLike
+
+ShowProgress = bool | Callable[[float], object]
+"""Draw a bar, or call this with the fraction done, from 0 to 1."""
+
+
+def query(
+    store: "DatasetStore",
+    dataset: "DatasetRecord",
+    collections: "Sequence[CollectionRecord]",
+    when: "TimeIntervalLike | None",
+    where: "SpatialExtentLike | None",
+    condition: "Condition | None",
+    skip_data: bool,
+    show_progress: ShowProgress,
+) -> "xr.Dataset":
+    """Load datapoints; see `TimeseriesCollection.query`."""
+    import pyarrow as pa
+
+    from tilebox_celery.datasets.spatial import read_spatial_extent
+    from tilebox_celery.datasets.time_arguments import milliseconds, parse_time_argument
+    from tilebox_celery.datasets.xarray_layout import to_xarray
+
+    if when is None:
+        raise ArgumentError("A temporal_extent for your query must be specified")
+    first, end = milliseconds(parse_time_argument(when))
+    area = None if where is None else read_spatial_extent(where)
+    pages = store.load(collections, first, end, where=condition, area=area, skip_data=skip_data)
+    tables = list(follow(pages, show_progress, f"Loading {dataset.slug}"))
+    if not tables:
+        import xarray as xr
+
+        return xr.Dataset()
+    return to_xarray(pa.concat_tables(tables), dataset.schema, skip_data)
+
+
+def find(
+    store: "DatasetStore",
+    dataset: "DatasetRecord",
+    collections: "Sequence[CollectionRecord]",
+    datapoint_id: str | UUID,
+    skip_data: bool,
+) -> "xr.Dataset":
+    """Return one datapoint; see `TimeseriesCollection.find`."""
+    from tilebox_celery.datasets.identifiers import parse_datapoint_id
+    from tilebox_celery.datasets.xarray_layout import to_datapoint
+
+    found = store.find(collections, parse_datapoint_id(datapoint_id), skip_data=skip_data)
+    return to_datapoint(found, dataset.schema, skip_data)
+
+
+def collection_info(store: "DatasetStore", collection: "CollectionRecord") -> CollectionInfo:
+    """Return what a collection holds now."""
+    from tilebox_celery.datasets.time_arguments import from_milliseconds
+
+    count, first, last = store.info(collection)
+    return CollectionInfo(collection.name, None if count == 0 else from_milliseconds(first, last), count)

@@ -1,0 +1,109 @@
+"""The client of the datasets of one database."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tilebox_celery.datasets.field_forms import read_fields
+from tilebox_celery.datasets.groups import DatasetGroup, grouped
+from tilebox_celery.datasets.schema import DatasetKind, Schema
+from tilebox_celery.datasets.sync.dataset import Dataset
+from tilebox_celery.errors import ArgumentError
+from tilebox_celery.settings import Settings, database_url, redact_url
+
+if TYPE_CHECKING:
+    from tilebox_celery.datasets.store import DatasetStore
+
+
+class Client:
+    """Finds and makes datasets; making a client contacts nobody.
+
+    Args:
+        url: ``postgresql://`` URL of the database. None, or the vendor's default URL, means ``TILEBOX_API_URL``, then
+            ``TILEBOX_CELERY_LEDGER_URL``, then the embedded stack of this machine.
+        token: Kept for the gateway; a direct connection takes its login from the URL. Default: ``TILEBOX_API_KEY``.
+        settings: All other settings; by default those of the environment.
+
+    Raises:
+        ArgumentError: The URL names something that cannot be used.
+
+    Example:
+        client = Client()
+        collection = client.datasets().open_data.copernicus.sentinel2_msi.collection("S2A_S2MSI2A")
+        data = collection.load(("2024-08-01", "2024-08-02"))
+    """
+
+    def __init__(self, url: str | None = None, token: str | None = None, *, settings: Settings | None = None) -> None:
+        settings = Settings.from_environment() if settings is None else settings
+        given = database_url(url)
+        self.settings = settings if given is None else replace(settings, ledger_url=given)
+        self._token = token if token is not None else os.environ.get("TILEBOX_API_KEY")
+        self._opened: DatasetStore | None = None
+
+    def __repr__(self) -> str:
+        url = self.settings.ledger_url
+        return f"Client(url={'the embedded stack' if url is None else redact_url(url)!r})"
+
+    def datasets(self) -> "DatasetGroup[Dataset]":
+        """Return all datasets as a tree of attributes.
+
+        Raises:
+            AuthenticationError: The database refused the login.
+            LedgerUnavailable: The database cannot be reached.
+        """
+        return grouped(Dataset(self._store, record) for record in self._store.datasets())
+
+    def dataset(self, slug: str) -> Dataset:
+        """Return one dataset by its dotted name, such as ``open_data.copernicus.sentinel2_msi``.
+
+        Raises:
+            NotFoundError: There is no such dataset.
+        """
+        return Dataset(self._store, self._store.find_dataset(slug))
+
+    def create_or_update_dataset(
+        self,
+        kind: DatasetKind | str,
+        code_name: str,
+        fields: Iterable[object] | Mapping[str, object] | None = None,
+        *,
+        name: str | None = None,
+        description: str = "",
+    ) -> Dataset:
+        """Make a dataset, or add fields to one that is there.
+
+        Args:
+            kind: ``"temporal"``, or ``"spatiotemporal"``, which adds the field ``geometry``.
+            code_name: Its dotted name: lower case, digits and underscores between the dots.
+            fields: See `field_forms.read_fields`. Fields that the dataset has and that are not named here stay.
+            name: For people; by default the code name.
+            description: For people; Markdown.
+
+        Raises:
+            ArgumentError: A name or a field cannot be used, or a change would lose data.
+
+        Example:
+            client.create_or_update_dataset("spatiotemporal", "my.scenes", [("name", str), ("bands", list[int])])
+        """
+        try:
+            known_kind = DatasetKind(str(kind).lower())
+        except ValueError:
+            raise ArgumentError(f"The kind {kind!r} is unknown: it is 'temporal' or 'spatiotemporal'.") from None
+        schema = Schema(known_kind, read_fields(fields or ()))
+        record = self._store.create_or_update_dataset(code_name, schema, name=name, description=description)
+        return Dataset(self._store, record)
+
+    def close(self) -> None:
+        """Close all connections; the next request opens new ones."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    @property
+    def _store(self) -> "DatasetStore":
+        if self._opened is None:
+            from tilebox_celery.datasets.store import open_store
+
+            self._opened = open_store(self.settings)
+        return self._opened
