@@ -12,6 +12,7 @@ TileboxCeleryError
 ├── InternalServerError (KeyError)        the ledger broke one of its own rules
 ├── LedgerUnavailable (ConnectionError)   Postgres cannot be reached
 ├── BrokerUnavailable (ConnectionError)   Redis or RabbitMQ cannot be reached
+├── CatalogUnavailable (ConnectionError)  a STAC API or catalog cannot be reached, or keeps failing
 ├── LedgerVersionMismatch (RuntimeError)  ledger older or newer than this code
 ├── EmbeddedStackError (RuntimeError)     the servers in the data directory cannot be started
 ├── TooManySubtasks (ValueError)          one execution submitted more subtasks than it may
@@ -74,6 +75,10 @@ class LedgerUnavailable(TileboxCeleryError, ConnectionError):
 
 class BrokerUnavailable(TileboxCeleryError, ConnectionError):
     """The message broker cannot be reached."""
+
+
+class CatalogUnavailable(TileboxCeleryError, ConnectionError):
+    """The STAC catalog cannot be reached."""
 
 
 class LedgerVersionMismatch(TileboxCeleryError, RuntimeError):

@@ -1,0 +1,80 @@
+"""What a JSON document of STAC holds: items, one item, or links to more documents."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from tilebox_celery.errors import ArgumentError
+
+Load = Callable[[str], Any]
+"""Fetches the document at an absolute href."""
+Join = Callable[[str, str], str]
+"""Makes an href absolute: base, href."""
+
+
+def items_of(document: Any, where: str) -> list[Any]:
+    """Return the items of an ItemCollection, a list, or a single item.
+
+    Args:
+        document: Parsed JSON.
+        where: Begins the sentence of an error.
+
+    Raises:
+        ArgumentError: It holds no items.
+    """
+    if isinstance(document, list):
+        return document
+    if isinstance(document, Mapping):
+        if isinstance(document.get("features"), list):
+            return document["features"]  # type: ignore[no-any-return]
+        if document.get("type") == "Feature":
+            return [document]
+    kind = document.get("type") if isinstance(document, Mapping) else type(document).__name__
+    raise ArgumentError(
+        f"{where} holds no STAC items but {kind or 'some other JSON object'!r}: pass an ItemCollection."
+    )
+
+
+def is_catalog(document: Any) -> bool:
+    """Whether a document is a Catalog or Collection, which holds links to items rather than items."""
+    return isinstance(document, Mapping) and document.get("type") in {"Catalog", "Collection"}
+
+
+def links_of(document: Any, relation: str) -> list[dict[str, Any]]:
+    """Return the links of one relation, those without an href left out."""
+    links = document.get("links") if isinstance(document, Mapping) else None
+    return [
+        link
+        for link in links or ()
+        if isinstance(link, dict) and link.get("rel") == relation and isinstance(link.get("href"), str)
+    ]
+
+
+def walk_catalog(catalog: Any, base: str, load: Load, join: Join) -> Iterator[Any]:
+    """Yield the items of a static catalog: those that it links to, then those of its children, each document once.
+
+    Raises:
+        ArgumentError: It is the landing page of an API, which is searched instead.
+    """
+    searches = links_of(catalog, "search")
+    if searches:
+        search = join(base, searches[0]["href"])
+        raise ArgumentError(
+            f"{base} is the landing page of a STAC API: pass a search, such as {search}?collections=..."
+        )
+    seen = {base}
+    waiting = [(catalog, base)]
+    while waiting:
+        document, here = waiting.pop()
+        yield from _linked(document, "item", here, seen, load, join)
+        children = [join(here, link["href"]) for link in links_of(document, "child")]
+        new = [child for child in dict.fromkeys(children) if child not in seen]
+        seen.update(new)
+        waiting += ((load(child), child) for child in reversed(new))
+
+
+def _linked(document: Any, relation: str, here: str, seen: set[str], load: Load, join: Join) -> Iterable[Any]:
+    for link in links_of(document, relation):
+        href = join(here, link["href"])
+        if href not in seen:
+            seen.add(href)
+            yield from items_of(load(href), href)
