@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from tilebox_celery.datasets.progress import follow
+from tilebox_celery.datasets.recognition import Form, recognise
 from tilebox_celery.datasets.schema import Schema
 
 if TYPE_CHECKING:
@@ -46,9 +47,17 @@ def read_datapoints(data: Any, schema: Schema) -> "pa.Table":
     """
     from tilebox_celery.datasets import incoming, stac
 
-    if stac.is_stac(data):
-        return stac.read_table(data, schema)
-    return incoming.to_table(data, schema)
+    form, data = recognise(data)
+    if form is Form.GEOJSON:
+        return stac.geojson_to_table(data, schema)
+    if form is Form.ROWS:
+        return incoming.to_table(data, schema)
+    import pyarrow as pa
+
+    from tilebox_celery.datasets.arrow_types import table_schema
+
+    tables = list(stac.read_tables(data, schema))
+    return pa.concat_tables(tables) if tables else table_schema(schema, with_ids=False).empty_table()
 
 
 def infer(data: Any) -> Schema:
@@ -57,11 +66,16 @@ def infer(data: Any) -> Schema:
     Raises:
         ArgumentError: It cannot be read, or has no time.
     """
+    from itertools import chain
+
     from tilebox_celery.datasets import incoming, stac
 
-    if stac.is_stac(data):
-        return stac.infer(data)
-    return incoming.infer_schema(data)
+    form, data = recognise(data)
+    if form is Form.GEOJSON:
+        return stac.infer_geojson_schema(data)
+    if form is Form.ROWS:
+        return incoming.infer_schema(data)
+    return stac.infer_schema(chain.from_iterable(stac.read_items(data)))
 
 
 def delete(store: "DatasetStore", collection: "CollectionRecord", datapoints: Any) -> int:

@@ -1,6 +1,7 @@
 """Answer what a client asks of collections: read the arguments, load from the store, give xarray."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -34,7 +35,8 @@ def query(
     import pyarrow as pa
 
     from tilebox_celery.datasets.spatial import read_spatial_extent
-    from tilebox_celery.datasets.time_arguments import milliseconds, parse_time_argument
+    from tilebox_celery.datasets.time_arguments import parse_time_argument
+    from tilebox_celery.datasets.time_interval import milliseconds
     from tilebox_celery.datasets.xarray_layout import to_xarray
 
     if when is None:
@@ -67,7 +69,11 @@ def find(
 
 def collection_info(store: "DatasetStore", collection: "CollectionRecord") -> CollectionInfo:
     """Return what a collection holds now."""
-    from tilebox_celery.datasets.time_arguments import from_milliseconds
+    from tilebox_celery.datasets.time_interval import EPOCH, TimeInterval
 
     count, first, last = store.info(collection)
-    return CollectionInfo(collection.name, None if count == 0 else from_milliseconds(first, last), count)
+    availability = None
+    if first is not None and last is not None:
+        ends = (EPOCH + timedelta(milliseconds=each) for each in (first, last))
+        availability = TimeInterval(*ends, end_inclusive=True)
+    return CollectionInfo(collection.name, availability, count)
