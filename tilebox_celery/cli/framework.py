@@ -82,8 +82,8 @@ class Noun(TyperGroup):
 class Root(Noun):
     """The program: every error of a command ends here."""
 
-    aliases: ClassVar = {"jobs": "job", "clusters": "cluster", "runners": "runner"}
-    first: ClassVar = ("demo", "dev", "down", "job", "runner", "cluster", "db")
+    aliases: ClassVar = {"jobs": "job", "clusters": "cluster", "runners": "runner", "datasets": "dataset"}
+    first: ClassVar = ("demo", "dev", "down", "job", "runner", "cluster", "dataset", "db")
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Name the commands in the order in which people meet them."""

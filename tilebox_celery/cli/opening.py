@@ -9,6 +9,7 @@ from tilebox_celery.settings import Settings
 
 if TYPE_CHECKING:
     from tilebox_celery.client.client import Client
+    from tilebox_celery.datasets.sync.client import Client as DatasetClient
     from tilebox_celery.ledger.open import Ledger
 
 _SHOWN = 5
@@ -23,6 +24,15 @@ def close_all() -> None:
 def open_client() -> "Client":
     """Return a client for the ledger of the settings; nothing is contacted yet."""
     from tilebox_celery.client.client import Client
+
+    client = Client()
+    _opened.callback(client.close)
+    return client
+
+
+def open_datasets() -> "DatasetClient":
+    """Return a client for the datasets in the same database; nothing is contacted yet."""
+    from tilebox_celery.datasets.sync.client import Client
 
     client = Client()
     _opened.callback(client.close)

@@ -1,4 +1,4 @@
-"""Find out whether data that a person handed over are STAC items, GeoJSON features, or anything with rows and columns."""
+"""Find out whether data that a person handed over are STAC items, GeoJSON features, or rows and columns."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence

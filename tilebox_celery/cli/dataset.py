@@ -1,0 +1,172 @@
+"""``tilebox-celery dataset``: list, describe, make and fill datasets."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tilebox_celery.cli import output
+from tilebox_celery.cli.dataset_fields import read_field_options
+from tilebox_celery.cli.dataset_views import dataset_document, field_rows, info_document
+from tilebox_celery.cli.framework import ask, command, noun
+from tilebox_celery.cli.opening import open_datasets
+from tilebox_celery.errors import ArgumentError, NotFoundError
+
+if TYPE_CHECKING:
+    from tilebox_celery.datasets.sync.client import Client
+    from tilebox_celery.datasets.sync.dataset import Dataset
+
+app = noun("List, create, fill, query and export datasets of satellite metadata.")
+
+Slug = Annotated[str, typer.Argument(metavar="DATASET", help="Its dotted name, such as open_data.umbra.sar.")]
+Source = Annotated[
+    str,
+    typer.Argument(
+        metavar="SOURCE",
+        help="A file (.json, .ndjson, .geojson, .parquet, .nc), or the URL of a STAC API search.",
+    ),
+]
+
+
+@command(app, "list")
+def list_datasets() -> None:
+    """List all datasets by name."""
+    found = sorted(open_datasets().datasets(), key=lambda each: each.slug)
+    if output.mode.json:
+        output.show_document([dataset_document(each) for each in found])
+    elif not found:
+        output.say("There is no dataset yet: 'tilebox-celery dataset create --help' says how to make one.")
+    else:
+        rows = [(each.slug, str(each.schema.kind), each.summary) for each in found]
+        output.show(output.table(("DATASET", "KIND", "SUMMARY"), rows, cut="SUMMARY"))
+
+
+@command(app, "get", short_help="Describe a dataset: its fields and collections.")
+def get_dataset(slug: Slug) -> None:
+    """Describe a dataset: what it is, its fields, and what its collections hold."""
+    dataset = open_datasets().dataset(slug)
+    infos = [each.info() for each in dataset.collections().values()]
+    if output.mode.json:
+        output.show_document(dataset_document(dataset) | {"collections": [info_document(each) for each in infos]})
+        return
+    output.show(output.facts([("Dataset", dataset.slug), ("Name", dataset.name), ("Kind", str(dataset.schema.kind))]))
+    if dataset.description:
+        output.show(f"\n{output.clean(dataset.description)}")
+    output.show("")
+    output.show(output.table(("FIELD", "TYPE", "DESCRIPTION"), field_rows(dataset), wrap="DESCRIPTION"))
+    output.show("")
+    if not infos:
+        output.say(f"No collection yet: 'tilebox-celery dataset ingest {slug} COLLECTION SOURCE --create' makes one.")
+        return
+    rows = [
+        (each.name, "" if each.availability is None else str(each.availability), f"{each.count or 0:,}")
+        for each in infos
+    ]
+    output.show(output.table(("COLLECTION", "AVAILABILITY", "DATAPOINTS"), rows, right=("DATAPOINTS",)))
+
+
+@command(app, "create", short_help="Make a dataset, or add fields to one.")
+def create_dataset(
+    slug: Slug,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option("--field", metavar="NAME:TYPE", help="A field, such as cloud_cover:double or bands:list[int64]."),
+    ] = None,
+    like: Annotated[
+        str | None, typer.Option("--like", metavar="SOURCE", help="A file or URL whose fields it shall have.")
+    ] = None,
+    open_data: Annotated[
+        bool, typer.Option("--open-data", help="Take fields and description from the catalog of open data.")
+    ] = False,
+    kind: Annotated[str, typer.Option("--kind", help="spatiotemporal, or temporal without a geometry.")] = (
+        "spatiotemporal"
+    ),
+    name: Annotated[str | None, typer.Option("--name", help="Its name for people.")] = None,
+    description: Annotated[str, typer.Option("--description", help="What it is; Markdown.")] = "",
+) -> None:
+    """Make a dataset, or add fields to one that is there; a change that would lose data is refused."""
+    if sum((bool(fields), like is not None, open_data)) > 1:
+        raise ArgumentError("Give one of --field, --like and --open-data: each says what the fields are.")
+    client = open_datasets()
+    if open_data:
+        from tilebox_celery.datasets.open_data import create_open_dataset
+
+        dataset = create_open_dataset(client, slug)
+    else:
+        known = read_field_options(fields or [])
+        if like is not None:
+            from tilebox_celery.datasets.ingesting import infer
+
+            schema = infer(like)
+            known, kind = schema.fields, str(schema.kind)
+        dataset = client.create_or_update_dataset(kind, slug, known, name=name, description=description)
+    if output.mode.json:
+        output.show_document(dataset_document(dataset))
+    else:
+        output.say(f"{dataset.slug} has {len(dataset.fields)} fields: 'tilebox-celery dataset get {slug}' shows them.")
+
+
+@command(app, "ingest", short_help="Store the datapoints of a file or a STAC API.")
+def ingest(
+    slug: Slug,
+    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="The collection that gets them.")],
+    source: Source,
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the collection, and the dataset with the source's fields, if needed.")
+    ] = False,
+) -> None:
+    """Store datapoints, all of the source or none; what is there already is not stored twice."""
+    client = open_datasets()
+    dataset = _find_or_create(client, slug, source, create)
+    target = dataset.get_or_create_collection(collection) if create else dataset.collection(collection)
+    before = target.info().count or 0
+    ids = target.ingest(_readable(source), show_progress=_draws())
+    stored = (target.info().count or 0) - before
+    if output.mode.json:
+        output.show_document({"dataset": slug, "collection": collection, "read": len(ids), "stored": stored})
+    else:
+        output.say(f"{len(ids):,} datapoints read, {stored:,} of them new.")
+
+
+@command(app, "delete", short_help="Delete a collection with its datapoints.")
+def delete_collection(
+    slug: Slug,
+    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="The collection to delete.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete a collection with all its datapoints."""
+    dataset = open_datasets().dataset(slug)
+    info = dataset.collection(collection).info()
+    ask(f"Delete collection {collection} of {slug} with {info.count:,} datapoints", yes)
+    dataset.delete_collection(collection)
+    if output.mode.json:
+        output.show_document({"dataset": slug, "collection": collection, "deleted": info.count})
+    else:
+        output.say(f"Deleted {info.count:,} datapoints.")
+
+
+def _find_or_create(client: "Client", slug: str, source: str, create: bool) -> "Dataset":
+    try:
+        return client.dataset(slug)
+    except NotFoundError:
+        if not create:
+            raise
+    from tilebox_celery.datasets.ingesting import infer
+    from tilebox_celery.datasets.open_data import create_open_dataset, is_open_dataset
+
+    if is_open_dataset(slug):
+        return create_open_dataset(client, slug)
+    schema = infer(_readable(source))
+    return client.create_or_update_dataset(schema.kind, slug, schema.fields)
+
+
+def _readable(source: str) -> Any:
+    if source.lower().startswith(("http://", "https://")):
+        return source
+    if not Path(source).is_file():
+        raise ArgumentError(f"{source} cannot be read: there is no such file.")
+    return Path(source)
+
+
+def _draws() -> bool:
+    return output.stderr().is_terminal and not output.mode.json

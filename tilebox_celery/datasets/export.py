@@ -1,0 +1,170 @@
+"""Write loaded datapoints to a file that other programs read: NetCDF, GeoParquet, CSV or GeoJSON."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tilebox_celery.datasets.schema import FieldType, Schema
+from tilebox_celery.errors import ArgumentError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+def write(data: "xr.Dataset", schema: Schema, file: Path) -> None:
+    """Write datapoints to a file, which is there whole or not at all.
+
+    NetCDF and CSV hold geometries as WKT; NetCDF holds a missing text as an empty one. In Parquet geometries are those of
+    GeoParquet. In GeoJSON each datapoint is a feature with its first geometry.
+
+    Args:
+        data: What `load` or `query` gave.
+        schema: Of its dataset.
+        file: Ends with .nc, .parquet, .csv or .geojson.
+
+    Raises:
+        ArgumentError: The ending says none of these, or the file cannot be written.
+    """
+    writer = _WRITERS[check_ending(file)]
+    part = file.with_name(f".{file.name}.part-{os.getpid()}{file.suffix}")
+    try:
+        writer(data, schema, part)
+        part.replace(file)
+    except OSError as error:
+        raise ArgumentError(f"{file} cannot be written: {error.strerror or error}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def check_ending(file: Path) -> str:
+    """Return the ending of a file that can be written.
+
+    Raises:
+        ArgumentError: It is none of those known.
+    """
+    ending = file.suffix.lower()
+    if ending not in _WRITERS:
+        raise ArgumentError(f"{file} cannot be written: its name must end with one of {', '.join(_WRITERS)}.")
+    return ending
+
+
+def to_netcdf_ready(data: "xr.Dataset", schema: Schema) -> "xr.Dataset":
+    """Return the same datapoints with values that NetCDF can hold: geometries as WKT, JSON as text, no None."""
+    import json
+
+    import shapely
+
+    ready = data.copy()
+    for field in schema.fields:
+        if field.name not in ready:
+            continue
+        variable = ready[field.name]
+        if field.type is FieldType.GEOMETRY:
+            text = shapely.to_wkt(variable.to_numpy(), rounding_precision=-1)
+            ready[field.name] = variable.copy(data=_without_none(np.asarray(text, dtype=object)))
+        elif field.type is FieldType.JSON:
+            texts = [None if each is None else json.dumps(each) for each in variable.to_numpy().ravel()]
+            ready[field.name] = variable.copy(data=_without_none(np.array(texts, dtype=object).reshape(variable.shape)))
+        elif field.type is FieldType.BYTES:
+            ready[field.name] = variable.copy(data=_without_none(_hexadecimal(variable.to_numpy())))
+        elif variable.dtype == object:
+            ready[field.name] = variable.copy(data=_without_none(variable.to_numpy()))
+    return ready
+
+
+def _without_none(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    filled = values.copy()
+    filled[np.equal(filled, None)] = ""
+    return filled
+
+
+def _hexadecimal(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+    found = [None if each is None else each.hex() for each in values.ravel()]
+    return np.array(found, dtype=object).reshape(values.shape)
+
+
+def _write_netcdf(data: "xr.Dataset", schema: Schema, file: Path) -> None:
+    to_netcdf_ready(data, schema).to_netcdf(file, engine="h5netcdf")
+
+
+def _write_parquet(data: "xr.Dataset", schema: Schema, file: Path) -> None:
+    import json
+
+    import pyarrow.parquet as pq
+
+    from tilebox_celery.datasets.incoming import to_table
+
+    table = to_table(data, schema)
+    geometries = [each.name for each in schema.fields if each.type is FieldType.GEOMETRY and not each.is_array]
+    if geometries:
+        columns = {name: {"encoding": "WKB", "geometry_types": []} for name in geometries}
+        geo = {"version": "1.1.0", "primary_column": geometries[0], "columns": columns}
+        table = table.replace_schema_metadata({"geo": json.dumps(geo)})
+    pq.write_table(table, file, compression="zstd")
+
+
+def _write_csv(data: "xr.Dataset", schema: Schema, file: Path) -> None:
+    _frame(to_netcdf_ready(data, schema)).to_csv(file, index=False)
+
+
+def _write_geojson(data: "xr.Dataset", schema: Schema, file: Path) -> None:
+    import json
+
+    import shapely
+
+    name = next((each.name for each in schema.fields if each.type is FieldType.GEOMETRY and not each.is_array), None)
+    if name is None:
+        raise ArgumentError("GeoJSON needs a geometry, and this dataset has none: use .parquet, .nc or .csv.")
+    geometries = data[name].to_numpy() if name in data else []
+    frame = _frame(data.drop_vars(name, errors="ignore"))
+    with file.open("w", encoding="utf-8") as stream:
+        stream.write('{"type": "FeatureCollection", "features": [')
+        for number, (row, geometry) in enumerate(zip(frame.to_dict("records"), geometries, strict=True)):
+            feature = {
+                "type": "Feature",
+                "id": row["id"],
+                "geometry": None if geometry is None else json.loads(shapely.to_geojson(geometry)),
+                "properties": {str(key): _json_value(value) for key, value in row.items()},
+            }
+            stream.write((",\n" if number else "\n") + json.dumps(feature, allow_nan=False))
+        stream.write("\n]}\n")
+
+
+def _frame(data: "xr.Dataset") -> "pd.DataFrame":
+    """Return a row for each datapoint; vectors and lists stay lists."""
+    import pandas as pd
+
+    if "time" not in data.sizes:
+        return pd.DataFrame()
+    columns: dict[str, Any] = {}
+    for name, variable in data.variables.items():
+        if variable.dims[:1] == ("time",):
+            values = variable.to_numpy()
+            columns[str(name)] = values if values.ndim == 1 else list(values)
+    return pd.DataFrame(columns)
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [_json_value(each) for each in value]
+    if hasattr(value, "isoformat"):
+        return None if value != value else value.isoformat()  # noqa: PLR0124 (NaT is not itself)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float | bool | list | dict | None) else str(value)
+
+
+_WRITERS: dict[str, Callable[["xr.Dataset", Schema, Path], None]] = {
+    ".nc": _write_netcdf,
+    ".parquet": _write_parquet,
+    ".csv": _write_csv,
+    ".geojson": _write_geojson,
+}
