@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def write(data: "xr.Dataset", schema: Schema, file: Path) -> None:
     """Write datapoints to a file, which is there whole or not at all.
 
-    NetCDF and CSV hold geometries as WKT; NetCDF holds a missing text as an empty one. In Parquet geometries are those of
-    GeoParquet. In GeoJSON each datapoint is a feature with its first geometry.
+    NetCDF and CSV hold geometries as WKT; NetCDF holds a missing text as an empty one. Parquet is GeoParquet. In GeoJSON
+    each datapoint is a feature with its first geometry.
 
     Args:
         data: What `load` or `query` gave.
