@@ -5,7 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from canvas_orders import closure, crossing, dependencies, execute
+from canvas_growth import Family, Grow, families
+from canvas_orders import closure, crossing, dependencies, execute, order
 from canvas_project import TASKS
 from canvas_strategies import canvases, eager_agrees_with_workers
 from hypothesis import HealthCheck, assume, given, settings
@@ -22,6 +23,7 @@ from tilebox_celery.ledger.queries_canvas import GraphTask, JobGraph
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.model.grouping import group_by_dependencies
 from tilebox_celery.model.identifiers import TaskIdentifier
+from tilebox_celery.runner.task_runner import TaskRunner
 
 
 def _is_runnable(canvas: Any) -> bool:
@@ -89,6 +91,48 @@ def test_a_job_and_its_canvas_are_isomorphic(client: Client, cluster: Cluster, c
     assert dependencies(graphs[0]) == dependencies(graphs[1])
     assert graphs[0].shape == graphs[1].shape
     assert jobs.result(first) == jobs.result(second) == execute(plan_canvas(canvas))
+
+
+@given(roots=st.lists(families(), min_size=1, max_size=2))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_job_that_grew_and_its_canvas_are_isomorphic(client: Client, cluster: Cluster, roots: list[Family]) -> None:
+    """Submitted again, tasks that submit subtasks do so once: the same tasks are executed, in the same order."""
+    jobs, runner = client.jobs(), client.runner(tasks=[Grow])
+    first = jobs.submit("first", [Grow(str(index), family) for index, family in enumerate(roots)])
+    executed = [_executed(runner)]
+    if any(map(_crosses, roots)):
+        with pytest.raises(CanvasError, match="cannot be stated as a canvas"):
+            jobs.canvas(first)
+        return
+
+    second = jobs.submit_canvas("second", json.loads(json.dumps(jobs.canvas(first))))
+    executed.append(_executed(runner))
+    third = jobs.submit_canvas("third", jobs.canvas(second))
+    executed.append(_executed(runner))
+
+    graphs = [client._transport.job_graph(job.id) for job in (first, second, third)]
+    assert executed[0] == executed[1] == executed[2]
+    assert order(graphs[0]) == order(graphs[1]) == order(graphs[2])
+    assert _statements(graphs[0]) == _statements(graphs[1]) == _statements(graphs[2])
+    assert all(jobs.find(job).state == "COMPLETED" for job in (first, second, third))
+
+
+def _executed(runner: TaskRunner) -> list[str]:
+    Grow.ran.clear()
+    runner.run_all()
+    return sorted(Grow.ran)
+
+
+def _crosses(family: Family) -> bool:
+    pairs = {(need, index) for index, member in enumerate(family) for need in member["after"]}
+    if crossing(len(family), closure(range(len(family)), pairs)) is not None:
+        return True
+    return any(_crosses(member["family"]) for member in family)
+
+
+def _statements(graph: JobGraph) -> list[Any]:
+    """Return what the ledger says of each task but its place."""
+    return sorted((str(task.identifier), task.input, task.max_retries, task.optional) for task in graph.tasks)
 
 
 @st.composite

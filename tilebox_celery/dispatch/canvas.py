@@ -26,6 +26,7 @@ from tilebox_celery.dispatch.canvas_shape import (
     unfold_runs,
     wire,
 )
+from tilebox_celery.dispatch.canvas_subtasks import leave_to_parents
 from tilebox_celery.dispatch.canvas_walk import walk
 from tilebox_celery.errors import CanvasError
 from tilebox_celery.model.grouping import group_by_dependencies
@@ -99,6 +100,7 @@ def plan_canvas(signature: Any) -> CanvasPlan:
     """
     try:
         steps, unknown = walk(signature)
+        steps = leave_to_parents(steps)
         wiring = wire(steps)
     except RecursionError:
         raise CanvasError("The canvas is nested too deeply.") from None

@@ -14,7 +14,7 @@ from tilebox_celery.model.identifiers import TaskIdentifier
 VERSION = "v0.0"
 """Of all Celery tasks: their names carry no version."""
 HEADER = "tilebox"
-"""Header of a signature that stands for a Task class: version, max_retries, optional."""
+"""Header of a signature that stands for a Task class: version, max_retries, optional, id, parent."""
 _KNOWN = {"args", "map", "starmap", "kwargs", "from", "headers", "stamps", "immutable", "ignore_result"}
 
 
@@ -125,9 +125,11 @@ def read_ledger_task(leaf: Leaf, who: str, *, takes_value: bool) -> bool:
     try:
         identifier = TaskIdentifier.parse((leaf.task, given["version"]))
         max_retries, optional = int(given.get("max_retries", 0)), bool(given.get("optional", False))
+        key, parent = (given.get(name) and str(given[name]) for name in ("id", "parent"))
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise CanvasError(f"{who} has a header {HEADER!r} that does not say which Task class it is: {error}.") from None
-    leaf.ledger_task = LedgerTask(identifier, data if leaf.args or leaf.kwargs else b"", max_retries, optional)
+    data = data if leaf.args or leaf.kwargs else b""
+    leaf.ledger_task = LedgerTask(identifier, data, max_retries, optional, key, parent)
     return True
 
 
@@ -142,6 +144,10 @@ def ledger_leaf(task: LedgerTask) -> Leaf:
         header["max_retries"] = task.max_retries
     if task.optional:
         header["optional"] = True
+    if task.id is not None:
+        header["id"] = task.id
+    if task.parent is not None:
+        header["parent"] = task.parent
     value = json.loads(task.input) if task.input else {}
     is_object = isinstance(value, dict)
     return Leaf(

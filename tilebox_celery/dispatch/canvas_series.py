@@ -24,7 +24,7 @@ LARGEST_REDUCED = 10_000
 
 
 def steps_of_graph(graph: "JobGraph") -> Steps:
-    """Return the tasks of a job as a canvas; the subtasks of a task are the step behind it.
+    """Return the tasks of a job as a canvas; the subtasks of a task are the steps behind it, and name it as parent.
 
     Raises:
         CanvasError: Canvas cannot state a dependency, or a task's input is not JSON.
@@ -140,8 +140,11 @@ class _Family:
 
     def _with_subtasks(self, task: "GraphTask") -> deque[Leaf | Group]:
         steps = self.below.pop(task.id, None) or deque()
+        key = str(public_task_id(self.job_key, task.id)) if steps else None
+        parent = None if task.parent_id is None else str(public_task_id(self.job_key, task.parent_id))
         try:
-            steps.appendleft(ledger_leaf(LedgerTask(task.identifier, task.input, task.max_retries, task.optional)))
+            stated = LedgerTask(task.identifier, task.input, task.max_retries, task.optional, key, parent)
+            steps.appendleft(ledger_leaf(stated))
         except ValueError:
             raise CanvasError(f"{self._name(task)} cannot be a part of a canvas: its input is not JSON.") from None
         return steps
