@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tilebox_celery.workflows import ExecutionContext, Task
 
 Family = list[dict[str, Any]]
-"""Siblings: of each the positions of earlier ones that it waits for, its options, and the family below it."""
+"""Siblings: of each the positions of earlier ones that it waits for, its options, limit and family."""
 
 
 class Grow(Task):
@@ -25,6 +25,7 @@ class Grow(Task):
                 context.submit_subtask(
                     Grow(f"{self.name}.{index}", member["family"]),
                     depends_on=[siblings[need] for need in member["after"]],
+                    limit=member["limit"] and tuple(member["limit"]),
                     **member["options"],
                 )
             )
@@ -38,6 +39,7 @@ def families(draw: st.DrawFn, depth: int = 2) -> Family:
         {
             "after": sorted(draw(st.sets(st.integers(0, index - 1), max_size=2))) if index else [],
             "options": {"max_retries": draw(st.integers(0, 1)), "optional": draw(st.booleans())},
+            "limit": draw(st.sampled_from([None, ["a", 1], ["b", 2]])),
             "family": draw(families(depth - 1)) if depth else [],
         }
         for index in range(count)

@@ -15,6 +15,7 @@ from tilebox_celery.dispatch.canvas_shape import wire
 from tilebox_celery.dispatch.canvas_walk import walk
 from tilebox_celery.errors import ArgumentError, CanvasError, NotFoundError
 from tilebox_celery.model.cluster import Cluster
+from tilebox_celery.model.job import Job
 from tilebox_celery.postgres.connection import Connection
 from tilebox_celery.runner.task_runner import TaskRunner
 from tilebox_celery.workflows import ExecutionContext, Task
@@ -173,6 +174,35 @@ def test_a_subtask_that_its_parent_submits_again_is_not_submitted_beside_it(clie
     assert [task.display for task in jobs.iter_tasks(whole)] == ["canvas.Tree"]
     assert [task.display for task in jobs.iter_tasks(part)] == ["canvas.Tree"]
     assert client._transport.job_graph(part.id).tasks[0].input == b'{"name": "ta", "depth": 0}'
+
+
+def test_clusters_and_limits_come_back(client: Client, cluster: Cluster) -> None:
+    """Each Task class runs again in its cluster under its limit; a cluster that the submission names is for all."""
+    jobs = client.jobs()
+    gpu = client.clusters().create("gpu")
+    job = jobs.submit("two", [Leaf("a"), Leaf("b")], cluster=[cluster, gpu], limit=("copernicus", 4))
+    alone = jobs.submit("one", Leaf("c"))
+
+    again = jobs.submit_canvas("again", json.loads(json.dumps(jobs.canvas(job))))
+    third = jobs.submit_canvas("third", jobs.canvas(again))
+    moved = jobs.submit_canvas("moved", jobs.canvas(job), cluster=gpu)
+    free = jobs.submit_canvas("free", jobs.canvas(alone))
+
+    def places(job: Job) -> list[Any]:
+        return [(task.cluster, task.limit) for task in client._transport.job_graph(job.id).tasks]
+
+    limit = ("copernicus", 4)
+    assert places(again) == places(third) == places(job) == [(cluster.slug, limit), (gpu.slug, limit)]
+    assert places(moved) == [(gpu.slug, limit), (gpu.slug, limit)]
+    assert places(free) == [(cluster.slug, None)]
+
+
+def test_a_header_with_a_bad_limit_is_refused(client: Client, cluster: Cluster) -> None:
+    """Someone has written it by hand."""
+    call = {"task": "Leaf", "args": ["a"], "options": {"headers": {"tilebox": {"version": "v0.0", "limit": ["a", 0]}}}}
+
+    with pytest.raises(CanvasError, match=r"^Leaf has a header 'tilebox' .*: limit must be .*, not \('a', 0\)\.$"):
+        client.jobs().submit_canvas("bad", call)
 
 
 def test_a_workflows_canvas_runs_as_workflow_tasks(client: Client, cluster: Cluster) -> None:

@@ -98,7 +98,8 @@ def test_a_job_and_its_canvas_are_isomorphic(client: Client, cluster: Cluster, c
 def test_a_job_that_grew_and_its_canvas_are_isomorphic(client: Client, cluster: Cluster, roots: list[Family]) -> None:
     """Submitted again, tasks that submit subtasks do so once: the same tasks are executed, in the same order."""
     jobs, runner = client.jobs(), client.runner(tasks=[Grow])
-    first = jobs.submit("first", [Grow(str(index), family) for index, family in enumerate(roots)])
+    tasks = [Grow(str(index), family) for index, family in enumerate(roots)]
+    first = jobs.submit("first", tasks, limit=("a", 1))
     executed = [_executed(runner)]
     if any(map(_crosses, roots)):
         with pytest.raises(CanvasError, match="cannot be stated as a canvas"):
@@ -132,7 +133,10 @@ def _crosses(family: Family) -> bool:
 
 def _statements(graph: JobGraph) -> list[Any]:
     """Return what the ledger says of each task but its place."""
-    return sorted((str(task.identifier), task.input, task.max_retries, task.optional) for task in graph.tasks)
+    return sorted(
+        (task.input, str(task.identifier), task.max_retries, task.optional, task.cluster, task.limit)
+        for task in graph.tasks
+    )
 
 
 @st.composite
@@ -148,7 +152,7 @@ def test_just_the_graphs_without_crossings_are_stated(depends_on: list[list[int]
     """A graph with four tasks a, b, c, d and just a < c, b < c, b < d is refused; any other comes back in its order."""
     grouped = group_by_dependencies(depends_on)
     tasks = [
-        GraphTask(index, group, None, TaskIdentifier("Step"), None, str(index).encode(), 0, False)
+        GraphTask(index, group, None, TaskIdentifier("Step"), None, str(index).encode(), 0, False, "here", None)
         for index, group in enumerate(grouped.groups)
     ]
     graph = JobGraph(1, None, tasks, list(zip(grouped.edges_from, grouped.edges_to, strict=True)))

@@ -76,7 +76,7 @@ class JobClient:
         Args:
             job_name: A name for people; it need not be unique.
             signature: A chain, group, chord, chunks, map, starmap or single Signature, or the dict of its JSON.
-            cluster: Where it runs; by default the default cluster.
+            cluster: Where it runs; by default the default cluster, and where a Task class of `canvas(job)` ran.
 
         Returns:
             The job, which is stored when this returns; `result` gives what it returned.

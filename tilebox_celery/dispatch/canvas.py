@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tilebox_celery.dispatch.canvas_build import build_signature
-from tilebox_celery.dispatch.canvas_leaf import celery_identifier, dump_call, ledger_leaf, read_leaf
+from tilebox_celery.dispatch.canvas_leaf import celery_identifier, dump_call, ledger_leaf, ledger_task, read_leaf
 from tilebox_celery.dispatch.canvas_read import MAX_TASKS
 from tilebox_celery.dispatch.canvas_series import steps_of_graph
 from tilebox_celery.dispatch.canvas_shape import (
-    LedgerTask,
     Steps,
     Wiring,
     decode_shape,
@@ -50,7 +49,7 @@ class CanvasPlan:
         """Return the tasks as the ledger takes them.
 
         Args:
-            cluster: Where they run; None is the default cluster.
+            cluster: Where they run; None is the cluster that a Task class says, and else the default one.
             max_input_bytes: Largest input of one task.
 
         Raises:
@@ -74,14 +73,14 @@ class CanvasPlan:
                 celery_identifier(leaf.task) if leaf.ledger_task is None else leaf.ledger_task.identifier
                 for leaf in leaves
             ],
-            [cluster] * len(leaves),
+            [cluster or (None if task is None else task.cluster) for task in tasks],
             inputs,
             [leaf.shadow for leaf in leaves],
             # Whether a Celery task is run again is decided where it runs, by Celery's own rules: its max_retries, those
             # of self.retry(max_retries=...) and of autoretry. The ledger's number must not come before.
             [MAX_RETRIES if task is None else task.max_retries for task in tasks],
             [task is not None and task.optional for task in tasks],
-            [None] * len(leaves),
+            [None if task is None else task.limit for task in tasks],
             graph.groups,
             graph.group_count,
             graph.edges_from,
@@ -136,7 +135,7 @@ def steps_of_job(graph: "JobGraph") -> Steps:
     ledger_tasks = set(unfold_runs(graph.shape.get("ledger_tasks", ())))
     roots = [task for task in graph.tasks if task.parent_id is None]
     leaves = [
-        ledger_leaf(LedgerTask(task.identifier, task.input, task.max_retries, task.optional))
+        ledger_leaf(ledger_task(task))
         if position in ledger_tasks
         else read_leaf(task.identifier.name, task.input, task.display)
         for position, task in enumerate(roots)

@@ -10,8 +10,8 @@ from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from tilebox_celery.dispatch.canvas_leaf import ledger_leaf
-from tilebox_celery.dispatch.canvas_shape import Group, Leaf, LedgerTask, Steps
+from tilebox_celery.dispatch.canvas_leaf import ledger_leaf, ledger_task
+from tilebox_celery.dispatch.canvas_shape import Group, Leaf, Steps
 from tilebox_celery.errors import CanvasError
 from tilebox_celery.model.task_ids import public_task_id
 
@@ -143,8 +143,7 @@ class _Family:
         key = str(public_task_id(self.job_key, task.id)) if steps else None
         parent = None if task.parent_id is None else str(public_task_id(self.job_key, task.parent_id))
         try:
-            stated = LedgerTask(task.identifier, task.input, task.max_retries, task.optional, key, parent)
-            steps.appendleft(ledger_leaf(stated))
+            steps.appendleft(ledger_leaf(ledger_task(task, key, parent)))
         except ValueError:
             raise CanvasError(f"{self._name(task)} cannot be a part of a canvas: its input is not JSON.") from None
         return steps
