@@ -26,6 +26,7 @@ from tilebox_celery.dispatch.canvas_shape import (
     wire,
 )
 from tilebox_celery.dispatch.canvas_subtasks import leave_to_parents
+from tilebox_celery.dispatch.canvas_tasks import is_built_in
 from tilebox_celery.dispatch.canvas_walk import walk
 from tilebox_celery.errors import CanvasError
 from tilebox_celery.model.grouping import group_by_dependencies
@@ -43,7 +44,7 @@ class CanvasPlan:
     shape: dict[str, Any]
     """For `jobs.canvas`: what is stored beside the tasks."""
     unknown: Mapping[str, str]
-    """Task names that the app of this process should know and does not, with the place of their first use."""
+    """Task names that no app of this process can run although it should, with the place of their first use."""
 
     def batch(self, cluster: str | None = None, max_input_bytes: int | None = None) -> TaskBatch:
         """Return the tasks as the ledger takes them.
@@ -157,7 +158,7 @@ def result_source(shape: Mapping[str, Any]) -> Any:
 
 
 def check_known(plan: CanvasPlan, registered: set[str]) -> None:
-    """Refuse names that neither the app of this process nor any runner knows.
+    """Refuse names that neither an app of this process nor any runner knows.
 
     Args:
         plan: The canvas.
@@ -168,9 +169,14 @@ def check_known(plan: CanvasPlan, registered: set[str]) -> None:
     """
     for name, path in plan.unknown.items():
         if name not in registered:
+            if is_built_in(name):
+                raise CanvasError(
+                    f"{_who(path, name)} is one of Celery's own tasks, which no runner has registered: use a task of "
+                    "your own."
+                )
             raise CanvasError(
-                f"{_who(path, name)} is not a task of this Celery app, and no runner has registered it: import the "
-                "module that defines it, or look at the spelling."
+                f"{_who(path, name)} is not a task of a Celery app of this process, and no runner has registered it: "
+                "import the module that defines it, or look at the spelling."
             )
 
 
