@@ -67,7 +67,7 @@ class JobClient:
             job = client.jobs().submit("my-job", MyTask("input"), cluster="dev-cluster")
         """
         _check_name(job_name)
-        roots = root_batch(root_task_or_tasks, cluster, max_retries, limit, self._transport.max_input_bytes)
+        roots = root_batch(root_task_or_tasks, cluster, max_retries, limit, self._transport.max_input_bytes, job_name)
         return self._submit(job_name, roots)
 
     def submit_canvas(self, job_name: str, signature: Any, cluster: str | HasSlug | None = None) -> Job:
