@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from celery import Celery
 
 from tilebox_celery.client.client import Client
 from tilebox_celery.errors import ArgumentError, InputError, NotFoundError
@@ -128,6 +129,30 @@ def test_no_cluster_at_all_is_explained(client: Client, connection: Connection) 
         client.jobs().submit("job", Greet("a"))
 
     assert stored(connection) == (0, 0)
+
+
+@pytest.mark.parametrize("in_list", [False, True])
+def test_a_plain_celery_task_is_refused_with_the_call_that_takes_it(client: Client, in_list: bool) -> None:
+    """A task, its class, and its signature; alone and in a list."""
+    app = Celery("proj", set_as_current=False)
+
+    @app.task(name="proj.tasks.add", shared=False)
+    def add(x: int, y: int) -> int:
+        return x + y
+
+    for given, kind, call in (
+        (add, "task", "add.s(...)"),
+        (app.tasks["proj.tasks.add"], "task", "add.s(...)"),
+        (type(app.tasks["proj.tasks.add"]), "task", "add.s(...)"),
+        (add.s(1, 2), "signature", "signature"),
+    ):
+        with pytest.raises(TypeError) as caught:
+            client.jobs().submit("z", [given] if in_list else given)
+
+        assert str(caught.value) == (
+            f"proj.tasks.add is a plain Celery {kind}, not an instance of a Task class: "
+            f'use jobs.submit_canvas("z", {call}).'
+        )
 
 
 @pytest.mark.parametrize(

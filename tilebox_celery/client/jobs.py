@@ -67,7 +67,7 @@ class JobClient:
             job = client.jobs().submit("my-job", MyTask("input"), cluster="dev-cluster")
         """
         _check_name(job_name)
-        roots = root_batch(root_task_or_tasks, cluster, max_retries, limit, self._transport.max_input_bytes)
+        roots = root_batch(root_task_or_tasks, cluster, max_retries, limit, self._transport.max_input_bytes, job_name)
         return self._submit(job_name, roots)
 
     def submit_canvas(self, job_name: str, signature: Any, cluster: str | HasSlug | None = None) -> Job:
@@ -76,7 +76,7 @@ class JobClient:
         Args:
             job_name: A name for people; it need not be unique.
             signature: A chain, group, chord, chunks, map, starmap or single Signature, or the dict of its JSON.
-            cluster: Where it runs; by default the default cluster.
+            cluster: Where it runs; by default the default cluster, and where a Task class of `canvas(job)` ran.
 
         Returns:
             The job, which is stored when this returns; `result` gives what it returned.
