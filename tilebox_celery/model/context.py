@@ -286,6 +286,9 @@ class ExecutionContext(ABC):
         Example:
             context.progress("tiles").add(len(tiles))
             context.progress("tiles").done(1)
+
+        Raises:
+            ArgumentError: The label is no text, or the task has too many.
         """
 
     @property
@@ -311,6 +314,16 @@ class ExecutionContext(ABC):
     @abstractmethod
     def runner_context(self) -> Any:
         """What the runner shares among all tasks that it runs, such as open connections."""
+
+
+def check_label(label: object) -> None:
+    """Refuse what cannot be the label of a progress bar.
+
+    Raises:
+        ArgumentError: It is neither a text nor None.
+    """
+    if label is not None and not isinstance(label, str):
+        raise ArgumentError(f"A progress label is a text, or None, not {label!r:.80}.")
 
 
 def _check_count(count: int) -> None:

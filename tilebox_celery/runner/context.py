@@ -8,7 +8,13 @@ from uuid import UUID
 from tilebox_celery.caches import FencedCache, JobCache, NoCache
 from tilebox_celery.errors import ArgumentError
 from tilebox_celery.ledger.calls import ClaimedTask, JobRef
-from tilebox_celery.model.context import MAX_PROGRESS_LABELS, CurrentTask, ExecutionContext, ProgressUpdate
+from tilebox_celery.model.context import (
+    MAX_PROGRESS_LABELS,
+    CurrentTask,
+    ExecutionContext,
+    ProgressUpdate,
+    check_label,
+)
 from tilebox_celery.model.submission import FutureTask, HasSlug, SubtaskCollector
 from tilebox_celery.model.task import Task
 from tilebox_celery.model.task_ids import public_task_id
@@ -139,6 +145,7 @@ class TaskContext(ExecutionContext):
 
     def progress(self, label: str | None = None) -> ProgressUpdate:
         """Return the progress bar of a label."""
+        check_label(label)
         if self.progress_bars is None:
             self.progress_bars = {}
         key = label or ""
