@@ -1,11 +1,13 @@
 """What a task may not say of its progress, and what a mistake in one task's results costs the others."""
 
+import random
 from typing import Any
 
 import pytest
 from diary import Diary, Step, all_tasks
 
 from tilebox_celery.ledger.calls import ClaimedTask, Finished
+from tilebox_celery.model import context
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.model.job import Job
 from tilebox_celery.model.states import JobState
@@ -23,6 +25,16 @@ class WrongLabel(Task):
     def execute(self, context: ExecutionContext) -> None:
         context.progress("before").add(1)
         context.progress(WRONG_LABELS[self.kind]).add(1)
+
+
+class LongLabel(Task):
+    """Has a label of so many characters, which no compression makes shorter."""
+
+    size: int
+
+    def execute(self, context: ExecutionContext) -> None:
+        letters = random.Random(1)
+        context.progress("".join(letters.choice("abcdefghijklmnop") for _ in range(self.size))).add(1)
 
 
 class Family(Task):
@@ -48,6 +60,33 @@ def test_a_label_that_is_no_text_fails_its_task_alone(
     assert diary == ["after"]
     assert client.jobs().find(bad).state is JobState.FAILED
     assert "A progress label is a text, or None" in error_of(client, bad)
+
+
+@pytest.mark.parametrize("size", [257, 100_000])
+def test_a_label_that_is_too_long_fails_its_task(client: Client, cluster: Cluster, diary: list[str], size: int) -> None:
+    """A label has at most 256 characters; one more fails the task by a sentence that says so."""
+    good, bad = (client.jobs().submit(f"{length}", LongLabel(length)) for length in (256, size))
+
+    client.runner(tasks=[LongLabel]).run_all()
+
+    assert [len(str(bar.label)) for bar in client.jobs().find(good).progress] == [256]
+    assert client.jobs().find(bad).state is JobState.FAILED
+    assert "A progress label has at most 256 characters" in error_of(client, bad)
+
+
+def test_what_the_ledger_never_takes_is_not_sent_again(
+    client: Client, cluster: Cluster, diary: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that exceeds a limit of Postgres (54000) is no lost connection: the task fails, the slot goes on."""
+    monkeypatch.setattr(context, "MAX_LABEL", 200_000)
+    bad = client.jobs().submit("bad", LongLabel(100_000))
+    client.jobs().submit("step", Step("after"))
+
+    client.runner(tasks=[LongLabel, Step]).run_all()
+
+    assert diary == ["after"]
+    assert "cannot store what this task produced" in error_of(client, bad)
+    assert "maximum" in error_of(client, bad)
 
 
 def test_results_that_cannot_be_put_together_fail_their_task_alone(

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MAX_PROGRESS_LABELS = 1000
 """How many progress bars one job may have."""
 
+MAX_LABEL = 256
+"""Characters of a progress label."""
+
 
 class TaskCache(Protocol):
     """The part of a job cache that task code uses: text keys, bytes values, `/` makes groups."""
@@ -288,7 +291,7 @@ class ExecutionContext(ABC):
             context.progress("tiles").done(1)
 
         Raises:
-            ArgumentError: The label is no text, or the task has too many.
+            ArgumentError: The label is no text or has more than 256 characters, or the task has too many.
         """
 
     @property
@@ -320,10 +323,15 @@ def check_label(label: object) -> None:
     """Refuse what cannot be the label of a progress bar.
 
     Raises:
-        ArgumentError: It is neither a text nor None.
+        ArgumentError: It is neither a text nor None, or too long.
     """
     if label is not None and not isinstance(label, str):
         raise ArgumentError(f"A progress label is a text, or None, not {label!r:.80}.")
+    if label is not None and len(label) > MAX_LABEL:
+        raise ArgumentError(
+            f"A progress label has at most {MAX_LABEL} characters, {label!r:.40}... has {len(label):,}: "
+            "it names a bar that many tasks move."
+        )
 
 
 def _check_count(count: int) -> None:

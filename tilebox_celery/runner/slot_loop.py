@@ -18,7 +18,7 @@ from tilebox_celery.runner.events import TaskEvents
 from tilebox_celery.runner.execution import Environment, execute_task
 from tilebox_celery.runner.outcome import Computed, Failed
 from tilebox_celery.runner.pace import MAX_BATCH, Pace
-from tilebox_celery.runner.reports import BROKEN, Reports
+from tilebox_celery.runner.reports import Reports
 from tilebox_celery.runner.task_calls import TaskCalls
 
 logger = logging.getLogger("tilebox_celery.runner")
@@ -185,9 +185,9 @@ class SlotLoop:
                 self.reports.progress(claim_id, task, bars)
             if isinstance(outcome, Computed):
                 add_finished(finished, task, times, outcome)
-        except BROKEN:
-            raise
-        except Exception:
+        except Exception as error:
+            if self.reports.may_repeat(error):
+                raise  # the slot is told to stop: its task is given back
             logger.exception("what task %s of job %s left cannot be stored", task.id, task.job_id)
             finished.cut(count)
             if isinstance(outcome, Computed):
@@ -215,16 +215,16 @@ class SlotLoop:
     def _report(self, claim_id: str, finished: Finished, wish: Wish = NOTHING) -> Answer:
         try:
             return self._received(self.reports.advance(claim_id, finished, wish))
-        except BROKEN:
-            raise
         except Exception as error:
+            if self.reports.may_repeat(error):
+                raise
             # One task produced what the ledger cannot hold: it fails alone, the others are kept.
             for one in finished.split():
                 try:
                     self._received(self.reports.advance(claim_id, one, NOTHING))
-                except BROKEN:
-                    raise
-                except Exception:
+                except Exception as refusal:
+                    if self.reports.may_repeat(refusal):
+                        raise
                     text = cut_error(f"{UNSTORABLE}: {error}")
                     self._received(self.reports.fail(claim_id, one, [text], [0], [True]))
             return self._claim_after(wish)
