@@ -202,7 +202,8 @@ def test_limit_bounds_roots(client: Client, cluster: Cluster) -> None:
 def test_cluster_deleted_behind_the_cache(client: Client, ledger_url: str, connection: Connection) -> None:
     """A client that knew a cluster learns at the next submit that another one has deleted it."""
     gone = client.clusters().create("gone").slug
-    client.jobs().cancel(client.jobs().submit("first", Greet("a"), gone))
+    client.jobs().submit("first", Greet("a"), gone)
+    client.runner(gone, tasks=[Greet]).run_all()
     other = Client(url=ledger_url)
     other.clusters().delete(gone)
 
@@ -215,7 +216,8 @@ def test_cluster_deleted_behind_the_cache(client: Client, ledger_url: str, conne
 
 def test_default_cluster_deleted_behind_the_cache(client: Client, cluster: Cluster, ledger_url: str) -> None:
     """A client goes on with the new default cluster when another one has replaced the old one."""
-    client.jobs().cancel(client.jobs().submit("first", Greet("a")))
+    client.jobs().submit("first", Greet("a"))
+    client.runner(tasks=[Greet]).run_all()
     other = Client(url=ledger_url)
     other.clusters().delete(cluster)
     new = other.clusters().create("new")

@@ -62,7 +62,7 @@ UPDATE_CLUSTER = b"""
 OPEN_TASKS = b"""
     select count(*) filter (where t.state = 'QUEUED'), count(*) filter (where t.state = 'RUNNING')
     from tbx.jobs j join tbx.tasks t on t.job_id = j.id
-    where j.finished_at is null and j.canceled_at is null and t.state in ('QUEUED', 'RUNNING')
+    where j.finished_at is null and t.state in ('QUEUED', 'RUNNING')
         and t.route_id = any (array(select r.id from tbx.routes r where r.cluster_id = %s))"""
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _CLUSTER_REGISTRY = 7412
@@ -248,7 +248,7 @@ class LedgerControl:
                 if queued or running:
                     raise ArgumentError(
                         f"Cluster {slug!r} has {queued:,} queued and {counted(running, 'running task')}: "
-                        "wait for their jobs, or cancel them, before you delete it."
+                        "let their jobs complete before you delete it; jobs.retry lets a canceled or failed one go on."
                     )
                 connection.execute(
                     b"update tbx.clusters set deleted_at = tbx.now(), is_default = false where id = %s", (cluster,)

@@ -25,6 +25,7 @@ class Cluster:
     display_name: str
     description: str = field(default="", repr=False)
     deletable: bool = field(default=True, repr=False)
+    """Whether no task runs or could run in it now; tasks that wait, or whose job is canceled, still refuse to go."""
 
 
 def new_cluster_slug(name: str) -> str:
