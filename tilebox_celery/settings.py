@@ -125,6 +125,29 @@ def check_ledger_url(url: str) -> None:
         raise ArgumentError(f"The ledger URL {redact_url(url)} must start with postgresql://.")
 
 
+def database_url(url: str | None) -> str | None:
+    """Return the ``postgresql://`` URL that a client was given, or None where the settings decide.
+
+    Args:
+        url: What it was given; None means ``TILEBOX_API_URL``. The vendor's default URL means that nothing was given.
+
+    Raises:
+        ArgumentError: It names something that cannot be used.
+    """
+    given, source = (url, "url") if url is not None else (os.environ.get("TILEBOX_API_URL") or None, "TILEBOX_API_URL")
+    if given is None or given.rstrip("/") == VENDOR_URL:
+        return None
+    if not isinstance(given, str):
+        raise ArgumentError(f"url must be a text such as postgresql://user@host/database, not {type(given).__name__}.")
+    if given.partition("://")[0] in ("postgresql", "postgres"):
+        check_ledger_url(given)
+        return given
+    raise ArgumentError(
+        f"{source} is {redact_url(given)!r}, but a gateway to a remote server comes with a later version: pass the "
+        "ledger as postgresql://user@host/database, or no URL for the embedded stack."
+    )
+
+
 def redact_url(url: str) -> str:
     """Replace the password in a URL by three stars.
 

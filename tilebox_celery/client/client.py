@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from tilebox_celery.client.clusters import ClusterClient
 from tilebox_celery.client.jobs import JobClient
-from tilebox_celery.errors import ArgumentError, TileboxCeleryError
+from tilebox_celery.errors import TileboxCeleryError
 from tilebox_celery.model.submission import HasSlug, cluster_slug
-from tilebox_celery.settings import VENDOR_URL, Settings, check_ledger_url, redact_url
+from tilebox_celery.settings import Settings, database_url, redact_url
 
 if TYPE_CHECKING:
     from tilebox_celery.client.transport import Transport
@@ -48,7 +48,7 @@ class Client:
         settings: Settings | None = None,
     ) -> None:
         settings = Settings.from_environment() if settings is None else settings
-        ledger_url = _ledger_url(url)
+        ledger_url = database_url(url)
         self.settings = settings if ledger_url is None else replace(settings, ledger_url=ledger_url)
         self._token = token if token is not None else os.environ.get("TILEBOX_API_KEY")
         self._name = name
@@ -130,18 +130,3 @@ class Client:
 
             self._transport_made = LedgerTransport(self.settings, self._name)
         return self._transport_made
-
-
-def _ledger_url(url: str | None) -> str | None:
-    given, source = (url, "url") if url is not None else (os.environ.get("TILEBOX_API_URL") or None, "TILEBOX_API_URL")
-    if given is None or given.rstrip("/") == VENDOR_URL:
-        return None
-    if not isinstance(given, str):
-        raise ArgumentError(f"url must be a text such as postgresql://user@host/database, not {type(given).__name__}.")
-    if given.partition("://")[0] in ("postgresql", "postgres"):
-        check_ledger_url(given)
-        return given
-    raise ArgumentError(
-        f"{source} is {redact_url(given)!r}, but a gateway to a remote server comes with a later version: pass the "
-        "ledger as postgresql://user@host/database, or no URL for the embedded stack."
-    )
