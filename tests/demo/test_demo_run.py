@@ -20,10 +20,10 @@ from tilebox_celery.model.states import JobState
 
 
 @pytest.fixture(autouse=True)
-def broker(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+def broker(request: pytest.FixtureRequest) -> None:
     """Where there is a ledger, the broker of this run."""
     if "client" in request.fixturenames:
-        monkeypatch.setenv("TILEBOX_CELERY_BROKER_URL", request.getfixturevalue("stack").broker_url)
+        request.getfixturevalue("tilebox_broker_url")
 
 
 DEMO = """
