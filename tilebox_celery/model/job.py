@@ -161,7 +161,6 @@ class TaskView:
     depends_on: list[UUID] = field(default_factory=list)
     optional: bool = False
     max_retries: int = 0
-    input: bytes = b""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     runner: str | None = None
