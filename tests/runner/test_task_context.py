@@ -88,14 +88,18 @@ class Tiles(Task):
 
 
 class Bars(Task):
-    """Uses so many labels."""
+    """Uses so many labels, and others on attempts that fail."""
 
     count: int
+    name: str = "label"
+    fails: int = 0
 
     def execute(self, context: ExecutionContext) -> None:
-        for i in range(self.count):
-            context.progress(f"label {i}").add(2)
-        context.progress("label 0").done()
+        is_failing = context.current_task.attempt <= self.fails
+        for i in range(600 if is_failing else self.count):
+            context.progress(f"failing {i}" if is_failing else f"{self.name} {i}").add(2)
+        if is_failing:
+            raise RuntimeError("again")
 
 
 class OddBar(Task):
@@ -286,7 +290,30 @@ def test_a_thousand_progress_labels(client: Client, cluster: Cluster) -> None:
 
     assert len(client.jobs().find(good).progress) == 1000
     assert client.jobs().find(bad).state is JobState.FAILED
-    assert "1,000 progress labels" in str(attempts(client, bad)[0].error)
+    assert "A task may have 1,000 progress labels" in str(attempts(client, bad)[0].error)
+
+
+@pytest.mark.clause("2.context-4")
+def test_progress_labels_are_counted_for_each_task(client: Client, cluster: Cluster) -> None:
+    """The thousand is that of a task, on each attempt anew; a job shows the bars of all its tasks."""
+    job = client.jobs().submit("job", [Bars(600, "a", 1), Bars(600, "b")], max_retries=1)
+
+    client.runner(tasks=[Bars]).run_all()
+
+    found = client.jobs().find(job)
+    assert found.state is JobState.COMPLETED
+    assert len(found.progress) == 1200
+
+
+@pytest.mark.clause("2.context-3")
+def test_last_attempt_counts_that_says_nothing(client: Client, cluster: Cluster) -> None:
+    """Bars of an attempt that failed are gone when the next one moves none."""
+    job = client.jobs().submit("job", Bars(0, "a", 1), max_retries=1)
+
+    client.runner(tasks=[Bars]).run_all()
+
+    found = client.jobs().find(job)
+    assert (found.state, found.progress) == (JobState.COMPLETED, [])
 
 
 @pytest.mark.parametrize(("label", "count"), [("a\x00b", 1), ("\ud800", 1), ("big", 2**70)])

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tilebox_celery.model.job import Job
 
 MAX_PROGRESS_LABELS = 1000
-"""How many progress bars one job may have."""
+"""How many progress bars one task may move; a job has those of all its tasks."""
 
 MAX_LABEL = 256
 """Characters of a progress label."""
@@ -284,7 +284,7 @@ class ExecutionContext(ABC):
         """Return a progress bar of the job; the same label is the same bar for all tasks.
 
         Args:
-            label: Which bar; None is the unnamed one. A job has at most 1,000.
+            label: Which bar; None is the unnamed one. A task has at most 1,000.
 
         Example:
             context.progress("tiles").add(len(tiles))

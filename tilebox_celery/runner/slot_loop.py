@@ -181,8 +181,8 @@ class SlotLoop:
         """Put what a task left into the report; a mistake in that fails this task, and its batch mates are kept."""
         count = len(finished)
         try:
-            if bars:
-                self.reports.progress(claim_id, task, bars)
+            if bars or task.attempt > 1:  # the last attempt counts, also if it says nothing
+                self.reports.progress(claim_id, task, bars or {})
             if isinstance(outcome, Computed):
                 add_finished(finished, task, times, outcome)
         except Exception as error:
