@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -109,7 +110,9 @@ class OddBar(Task):
     count: int
 
     def execute(self, context: ExecutionContext) -> None:
+        context.progress("all").add(1)
         context.progress(self.label).add(self.count)
+        context.progress("\ufffd".join(re.split("[\x00\ud800]", self.label))).add(self.count)
 
 
 class Logs(Task):
@@ -316,16 +319,28 @@ def test_last_attempt_counts_that_says_nothing(client: Client, cluster: Cluster)
     assert (found.state, found.progress) == (JobState.COMPLETED, [])
 
 
-@pytest.mark.parametrize(("label", "count"), [("a\x00b", 1), ("\ud800", 1), ("big", 2**70)])
-def test_odd_progress_hurts_nobody(client: Client, cluster: Cluster, diary: list[str], label: str, count: int) -> None:
-    """A label or a number that the ledger cannot hold never stops a runner."""
+@pytest.mark.parametrize(
+    ("label", "count", "bars", "error"),
+    [
+        ("a\x00b", 1, {"all": 1, "a\ufffdb": 2}, ""),
+        ("\ud800", 1, {"all": 1, "\ufffd": 2}, ""),
+        ("big", 2**70, {"all": 1}, "A progress bar counts to 9,223,372,036,854,775,807 at most"),
+    ],
+)
+def test_odd_progress_hurts_nobody(
+    client: Client, cluster: Cluster, diary: list[str], label: str, count: int, bars: dict[str, int], error: str
+) -> None:
+    """A label or a number that the ledger cannot hold stops no runner and costs no other bar."""
     odd = client.jobs().submit("odd", OddBar(label, count))
     client.jobs().submit("step", Step("after"))
 
     client.runner(tasks=[OddBar, Step]).run_all()
 
     assert diary == ["after"]
-    assert client.jobs().find(odd).state in (JobState.COMPLETED, JobState.FAILED)
+    found = client.jobs().find(odd)
+    assert {bar.label: bar.total for bar in found.progress if bar.total} == bars
+    assert found.state is (JobState.FAILED if error else JobState.COMPLETED)
+    assert error in str(attempts(client, odd)[0].error)
 
 
 @pytest.mark.clause("2.context-5")

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MAX_PROGRESS_LABELS = 1000
 """How many progress bars one task may move; a job has those of all its tasks."""
 
+MAX_COUNT = 2**63 - 1
+"""How far a progress bar counts."""
 MAX_LABEL = 256
 """Characters of a progress label."""
 
@@ -81,11 +83,10 @@ class ProgressUpdate:
         """Announce more work.
 
         Raises:
-            ArgumentError: The number is negative.
+            ArgumentError: The number is negative, no whole number, or more than a bar can hold.
         """
-        _check_count(count)
         with self._lock:
-            self.total += count
+            self.total = _moved_count(self.total, count)
         if self._moved is not None:
             self._moved()
 
@@ -93,11 +94,10 @@ class ProgressUpdate:
         """Mark work as done.
 
         Raises:
-            ArgumentError: The number is negative.
+            ArgumentError: The number is negative, no whole number, or more than a bar can hold.
         """
-        _check_count(count)
         with self._lock:
-            self.completed += count
+            self.completed = _moved_count(self.completed, count)
         if self._moved is not None:
             self._moved()
 
@@ -334,6 +334,11 @@ def check_label(label: object) -> None:
         )
 
 
-def _check_count(count: int) -> None:
+def _moved_count(before: int, count: int) -> int:
     if type(count) is not int or count < 0:
         raise ArgumentError(f"Progress takes a whole number of 0 or more, not {count!r:.80}.")
+    if before + count > MAX_COUNT:
+        raise ArgumentError(
+            f"A progress bar counts to {MAX_COUNT:,} at most: {before:,} and {count:,} more do not fit."
+        )
+    return before + count

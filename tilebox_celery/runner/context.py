@@ -18,6 +18,7 @@ from tilebox_celery.model.context import (
 from tilebox_celery.model.submission import FutureTask, HasSlug, SubtaskCollector
 from tilebox_celery.model.task import Task
 from tilebox_celery.model.task_ids import public_task_id
+from tilebox_celery.model.text import storable
 from tilebox_celery.runner.registry import TaskEntry
 from tilebox_celery.runner.task_calls import TaskCalls
 
@@ -148,7 +149,7 @@ class TaskContext(ExecutionContext):
         check_label(label)
         if self.progress_bars is None:
             self.progress_bars = {}
-        key = label or ""
+        key = storable(label or "")  # two labels that are stored alike are one bar
         if key not in self.progress_bars:
             if len(self.progress_bars) >= MAX_PROGRESS_LABELS:
                 raise ArgumentError(

@@ -112,13 +112,14 @@ class Reports:
                 self._again(error, Answer)
 
     def progress(self, claim_id: str, task: ClaimedTask, bars: Mapping[str, ProgressUpdate]) -> None:
-        """Store the progress bars of a task; numbers that the ledger cannot hold are left out."""
+        """Store the progress bars of a task.
+
+        Raises:
+            psycopg.Error: The ledger refuses them.
+        """
 
         def send() -> Answer:
-            try:
-                report_progress(self.connection, claim_id, task, bars)
-            except psycopg.DataError as error:
-                logger.warning("the progress of task %s was not stored: %s", task.id, error)
+            report_progress(self.connection, claim_id, task, bars)
             return Answer()
 
         try:
