@@ -61,6 +61,27 @@ def test_run_forever_refuses_what_no_pool_can_do(
         client.runner(tasks=[Note]).run_forever(**arguments)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"cache": "cache"}, "cache takes a job cache, such as LocalFileSystemCache('cache'), not 'cache'."),
+        ({"cache": InMemoryCache}, "cache takes a job cache, such as LocalFileSystemCache('cache'), not the class InM"),
+        ({"context": Connections()}, "context takes a class, which is made once for the runner, not <"),
+        ({"context": 5}, "context takes a class, which is made once for the runner, not 5."),
+        ({"tasks": Note}, "tasks takes a list of task classes, such as [MyTask], not Note."),
+        ({"tasks": 5}, "tasks takes a list of task classes, such as [MyTask], not 5."),
+        ({"tasks": "Note"}, "tasks takes a list of task classes, such as [MyTask], not 'Note'."),
+    ],
+)
+def test_a_runner_refuses_what_it_cannot_use(
+    client: Client, cluster: Cluster, arguments: dict[str, Any], sentence: str
+) -> None:
+    """A cache, a context or tasks that are none are refused by one sentence when the runner is made."""
+    for make in (client.runner, Runner):
+        with pytest.raises(TypeError, match=re.escape(sentence)):
+            make(**arguments)
+
+
 @pytest.mark.clause("1.1-8")
 def test_one_client_hands_out_everything_of_one_ledger(client: Client) -> None:
     """jobs(), clusters() and runner() of one client work on one ledger."""

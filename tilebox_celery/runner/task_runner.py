@@ -11,7 +11,7 @@ from tilebox_celery.dispatch.publisher import Publisher
 from tilebox_celery.errors import ArgumentError
 from tilebox_celery.model.submission import HasSlug, cluster_slug
 from tilebox_celery.model.task import Task
-from tilebox_celery.runner.registry import TaskRegistry
+from tilebox_celery.runner.registry import TaskRegistry, check_shared
 from tilebox_celery.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ class TaskRunner:
         cache: Shared by the tasks of each job; None: using the job cache raises NoCacheError.
         context: Class whose instance tasks reach as ``context.runner_context``.
         settings: Of this process.
+
+    Raises:
+        TypeError: A task is none, the cache is no job cache, or the context no class.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class TaskRunner:
         self.ledger_url = ledger_url
         self.broker_url = broker_url
         self.cluster = cluster_slug(cluster)
+        check_shared(cache, context)
         self.registry = TaskRegistry(tasks)
         self.cache = cache
         self.context_class = context
