@@ -91,6 +91,19 @@ def test_bad_names_are_refused(client: Client, cluster: Cluster, name: str) -> N
     assert client.clusters().all() == [cluster]
 
 
+@pytest.mark.parametrize("name", [5, b"gpu", ["gpu"]])
+def test_names_that_are_no_text_are_refused(client: Client, cluster: Cluster, name: Any) -> None:
+    """A name, or a slug, that is no text is refused by one sentence, by create and by update."""
+    with pytest.raises(ArgumentError, match="The name of a cluster is a text, not"):
+        client.clusters().create(name)
+    with pytest.raises(ArgumentError, match="The name of a cluster is a text, not"):
+        client.clusters().update(cluster, name=name)
+    with pytest.raises(ArgumentError, match="A cluster slug has 1 to 128 letters"):
+        client.clusters().create("name", slug=name)
+
+    assert client.clusters().all() == [cluster]
+
+
 def test_taken_slug_is_refused(client: Client) -> None:
     """A slug that is taken is refused; that of a deleted cluster may be used again."""
     clusters = client.clusters()

@@ -277,6 +277,15 @@ def test_wait_times_out_with_the_counts(client: Client, cluster: Cluster, timeou
     assert client.jobs().find(job).state is JobState.SUBMITTED
 
 
+@pytest.mark.parametrize("timeout", ["5", float("nan"), True, [5]])
+def test_wait_refuses_what_is_no_time(client: Client, cluster: Cluster, timeout: Any) -> None:
+    """A timeout that is neither a number nor a time span is refused at once."""
+    job = client.jobs().submit("job", Tile())
+
+    with pytest.raises(ArgumentError, match=r"timeout is a number of seconds, a timedelta, or None for no limit, not"):
+        job.wait(timeout=timeout)
+
+
 def test_wait_of_a_canceled_job_returns(client: Client, cluster: Cluster) -> None:
     """A canceled job of which nothing runs is over."""
     job = client.jobs().submit("job", Tile())

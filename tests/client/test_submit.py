@@ -104,6 +104,15 @@ def test_unknown_cluster_is_refused(client: Client, connection: Connection) -> N
     assert stored(connection) == (0, 0)
 
 
+@pytest.mark.parametrize("wrong", [5, 1.5, [5], [None]])
+def test_what_is_no_cluster_is_refused(client: Client, cluster: Cluster, connection: Connection, wrong: Any) -> None:
+    """Something that is neither a cluster nor a slug is refused by one sentence, and nothing is stored."""
+    with pytest.raises(ArgumentError, match="Expected a cluster or its slug, not"):
+        client.jobs().submit("job", Greet("a"), wrong)
+
+    assert stored(connection) == (0, 0)
+
+
 def test_one_unknown_cluster_of_two_stores_nothing(client: Client, cluster: Cluster, connection: Connection) -> None:
     """A job whose second root names an unknown cluster is refused whole."""
     with pytest.raises(NotFoundError, match="nowhere"):

@@ -1,5 +1,6 @@
 """Submit jobs, wait for them, look at them, cancel and retry them."""
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -137,10 +138,11 @@ class JobClient:
 
         Raises:
             TimeoutError: It was not over in time; it goes on.
+            ArgumentError: The timeout is neither a number nor a time span.
             NotFoundError: There is no such job.
         """
         job_id = parse_id(job)
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        seconds = None if timeout is None else _seconds(timeout)
         started = time.monotonic()
         pause = _FIRST_PAUSE
         while not (progress := self._transport.job_progress(job_id)).is_over:
@@ -312,6 +314,13 @@ class JobClient:
             return nullcontext()
         trace_parent = job.trace_parent if isinstance(job, Job) else self.find(job_id).trace_parent
         return tracing.job_span(action, trace_parent)
+
+
+def _seconds(timeout: object) -> float:
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or math.isnan(seconds):
+        raise ArgumentError(f"timeout is a number of seconds, a timedelta, or None for no limit, not {timeout!r:.80}.")
+    return seconds
 
 
 def _check_name(name: object) -> None:

@@ -83,7 +83,7 @@ def _listed(tasks: object) -> list[Task]:
 def _slugs(cluster: Clusters, count: int) -> list[str | None]:
     if cluster is None:
         return [None] * count
-    if isinstance(cluster, str | HasSlug):
+    if isinstance(cluster, str | HasSlug) or not isinstance(cluster, Iterable):
         return [cluster_slug(cluster)] * count
     slugs: list[str | None] = [cluster_slug(each) for each in cluster]
     if len(slugs) == 1:

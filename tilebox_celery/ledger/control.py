@@ -194,7 +194,7 @@ class LedgerControl:
             ArgumentError: The name or the slug cannot be used, or the slug is taken.
         """
         drawn = new_cluster_slug(name)  # checks the name, too
-        if slug is not None and not _SLUG.fullmatch(slug):
+        if slug is not None and not (isinstance(slug, str) and _SLUG.fullmatch(slug)):
             raise ArgumentError(
                 f"A cluster slug has 1 to 128 letters, digits, '-', '_' or '.', and starts with a letter or digit; "
                 f"{slug!r:.80} does not."

@@ -35,12 +35,14 @@ def new_cluster_slug(name: str) -> str:
         name: The display name.
 
     Raises:
-        ArgumentError: The name is empty, too long, or not printable.
+        ArgumentError: The name is no text, empty, too long, or not printable.
 
     Example:
         >>> new_cluster_slug("Near Real Time")[:-14]
         'near-real-time-'
     """
+    if not isinstance(name, str):
+        raise ArgumentError(f"The name of a cluster is a text, not {name!r:.80}.")
     if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
         raise ArgumentError(f"A cluster needs a printable name of 1 to {_MAX_NAME} characters, not {name[:64]!r}.")
     words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "cluster"
