@@ -135,10 +135,10 @@ def database_url(url: str | None) -> str | None:
         ArgumentError: It names something that cannot be used.
     """
     given, source = (url, "url") if url is not None else (os.environ.get("TILEBOX_API_URL") or None, "TILEBOX_API_URL")
+    if given is not None and not isinstance(given, str):
+        raise ArgumentError(f"url must be a text such as postgresql://user@host/database, not {type(given).__name__}.")
     if given is None or given.rstrip("/") == VENDOR_URL:
         return None
-    if not isinstance(given, str):
-        raise ArgumentError(f"url must be a text such as postgresql://user@host/database, not {type(given).__name__}.")
     if given.partition("://")[0] in ("postgresql", "postgres"):
         check_ledger_url(given)
         return given

@@ -185,7 +185,7 @@ def main() -> None:
     tasks = [task for task in TASKS if not options.only or task.__name__ in options.only.split(",")]
     runner = Client().runner(options.cluster, tasks=tasks)
     Path(os.environ["EFFECTS"] + ".ready").touch()
-    runner.run_forever(pool=options.pool, concurrency=options.concurrency)
+    runner.run_forever(pool=options.pool, concurrency=1 if options.pool == "solo" else options.concurrency)
 
 
 if __name__ == "__main__":

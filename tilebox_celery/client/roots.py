@@ -107,7 +107,7 @@ def _refuse_celery(task: Any, job_name: str) -> None:
 def _slugs(cluster: Clusters, count: int) -> list[str | None]:
     if cluster is None:
         return [None] * count
-    if isinstance(cluster, str | HasSlug):
+    if isinstance(cluster, str | HasSlug) or not isinstance(cluster, Iterable):
         return [cluster_slug(cluster)] * count
     slugs: list[str | None] = [cluster_slug(each) for each in cluster]
     if len(slugs) == 1:
