@@ -1,0 +1,22 @@
+"""Options of a Celery worker that count messages or processes: what they mean where neither is a task."""
+
+import logging
+from typing import Any
+
+logger = logging.getLogger("tilebox_celery.runner")
+
+
+def drop_time_limits(worker: Any) -> None:
+    """Take Celery's time limits from a pool that is not built yet.
+
+    Billiard would count the loop of a slot, and then kill or fail whatever task happens to run in it.
+
+    Args:
+        worker: Whose command line or settings may have set them.
+    """
+    if worker.time_limit or worker.soft_time_limit:
+        logger.warning(
+            "time limits are not enforced by this worker: Celery would count the loop of a slot and not a task, "
+            "so limit the time inside of execute"
+        )
+    worker.time_limit = worker.soft_time_limit = None
