@@ -63,6 +63,16 @@ class Poison(Task):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Quits(Task):
+    """Raises what ends a Python program."""
+
+    error: str
+
+    def execute(self, context: ExecutionContext) -> None:
+        leave(f"quits {self.error}")
+        raise {"interrupt": KeyboardInterrupt, "exit": SystemExit}[self.error]("enough")
+
+
 class PoisonedBatch(Task):
     """One poison among many good tasks."""
 
@@ -163,7 +173,7 @@ class OneFails(Task):
 
 
 TASKS: list[type[Task]] = [
-    *(Step, Fan, Row, Poison, PoisonedBatch, HoldTheGil, Elsewhere, Versioned, VersionedRow),
+    *(Step, Fan, Row, Poison, Quits, PoisonedBatch, HoldTheGil, Elsewhere, Versioned, VersionedRow),
     *(Stamped, Stamps, UntilThere, OneFails),
 ]
 

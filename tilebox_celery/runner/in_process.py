@@ -14,6 +14,7 @@ from tilebox_celery.ledger.runners import drain_runner, register_runner, registe
 from tilebox_celery.postgres.connection import connect
 from tilebox_celery.runner.execution import Environment
 from tilebox_celery.runner.keeper_process import KeeperProcess
+from tilebox_celery.runner.outcome import Interrupted
 from tilebox_celery.runner.page import Pages
 from tilebox_celery.runner.reports import Reports
 from tilebox_celery.runner.slot_loop import SlotLoop
@@ -85,11 +86,13 @@ def _two_interrupts(pages: Pages) -> Iterator[None]:
 
     def handle(number: int, frame: FrameType | None) -> None:
         if pages.is_draining():
-            raise KeyboardInterrupt
+            raise Interrupted
         pages.drain()
 
     signal.signal(signal.SIGINT, handle)
     try:
         yield
+    except Interrupted:
+        raise KeyboardInterrupt from None  # Python ends by the signal for this very type alone
     finally:
         signal.signal(signal.SIGINT, before)
