@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 
+from tilebox_celery.runner.offspring import Offspring
 from tilebox_celery.runner.page import Pages
 from tilebox_celery.runner.processes import ProcessWatch
 
@@ -23,13 +24,15 @@ class DrainClock:
     Args:
         parent: The worker.
         pages: Of its slots.
+        offspring: What its tasks have started ends with it.
         pipe: The words: ``d`` starts the grace, ``n`` ends it.
         grace: In seconds.
     """
 
-    def __init__(self, parent: int, pages: Pages, pipe: int, grace: float) -> None:
+    def __init__(self, parent: int, pages: Pages, offspring: Offspring, pipe: int, grace: float) -> None:
         self.parent = parent
         self.pages = pages
+        self.offspring = offspring
         self.grace = grace
         self.fenced = threading.Event()
         """What the worker held was given back: nothing that it still does counts."""
@@ -87,5 +90,7 @@ class DrainClock:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
         if not ProcessWatch().wait_gone(self.parent, 5.0 if children else 0.2):
+            self.offspring.look()
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.parent, signal.SIGKILL)
+        self.offspring.end(self.parent)

@@ -22,6 +22,7 @@ from tilebox_celery.ledger import runners
 from tilebox_celery.ledger.calls import Answer
 from tilebox_celery.postgres.connection import Connection, connect
 from tilebox_celery.runner.drain_clock import TICK, DrainClock
+from tilebox_celery.runner.offspring import Offspring
 from tilebox_celery.runner.page import Batch, Pages
 from tilebox_celery.runner.patience import patience
 from tilebox_celery.runner.processes import ProcessWatch, is_stopped
@@ -36,8 +37,8 @@ class Keeper:
     """Watches one worker.
 
     Args:
-        order: ``runner_id``, ``ledger_url``, ``broker_url``, ``parent``, ``pages_fd``, ``slots``, ``pipe_fd``, and in
-            seconds ``lease``, ``heartbeat``, ``grace``.
+        order: ``runner_id``, ``ledger_url``, ``broker_url``, ``parent``, ``since``, ``pages_fd``, ``slots``,
+            ``pipe_fd``, and in seconds ``lease``, ``heartbeat``, ``grace``.
     """
 
     def __init__(self, order: dict[str, object]) -> None:
@@ -48,11 +49,15 @@ class Keeper:
         self.pages = Pages(int(str(order["slots"])), int(str(order["pages_fd"])))
         self.lease = timedelta(seconds=float(str(order["lease"])))
         self.heartbeat = float(str(order["heartbeat"]))
-        self.clock = DrainClock(self.parent, self.pages, int(str(order["pipe_fd"])), float(str(order["grace"])))
+        self.offspring = Offspring(self.parent, int(str(order["since"])))
+        grace = float(str(order["grace"]))
+        self.clock = DrainClock(self.parent, self.pages, self.offspring, int(str(order["pipe_fd"])), grace)
         self.connection: Connection | None = None
         self.watch = ProcessWatch()
         self.watch.add(self.parent)
         self.dead_slots: set[int] = set()
+        self.ended: set[int] = set()
+        """Processes whose leavings were ended: their pid may be another's by now."""
         self.told_drain = False
         self.is_outdated = False
 
@@ -63,6 +68,8 @@ class Keeper:
         while True:
             now = time.monotonic()
             self._look_at_slots()
+            if any(batch.position >= 0 for batch in self._slots()):
+                self.offspring.look()
             if self.watch.is_gone(self.parent):
                 self._parent_gone()
                 return
@@ -102,11 +109,13 @@ class Keeper:
                 self._report_lost(batch, "process killed")
 
     def _report_lost(self, batch: Batch, reason: str) -> None:
-        if not self._ask(lambda: self._tell(runners.slot_lost(self._ledger(), batch.slot_id, batch.running, reason))):
-            return  # again at the next tick
-        self.dead_slots.add(batch.slot_id)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(batch.pid, signal.SIGKILL)  # what the task started and left behind
+        if batch.pid not in self.ended:  # first, so that nothing of it runs beside the next attempt
+            self.ended.add(batch.pid)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(batch.pid, signal.SIGKILL)
+            self.offspring.end(batch.pid)
+        if self._ask(lambda: self._tell(runners.slot_lost(self._ledger(), batch.slot_id, batch.running, reason))):
+            self.dead_slots.add(batch.slot_id)
 
     def _beat(self) -> None:
         if is_stopped(self.parent):
@@ -167,6 +176,7 @@ class Keeper:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(batch.pid, signal.SIGKILL)
                 self.watch.wait_gone(batch.pid, 5.0)
+        self.offspring.end(self.parent)
         until = time.monotonic() + LAST_WORDS
         while not self._ask(self._report_all_lost) and time.monotonic() < until:
             time.sleep(1.0)
