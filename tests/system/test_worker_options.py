@@ -1,9 +1,10 @@
 """Options of stock Celery workers that do not fit a worker whose messages are no tasks."""
 
+import subprocess
 import sys
 
 import pytest
-from fleet import Fleet
+from fleet import HERE, Fleet, until
 from workflow import Fan
 
 from tilebox_celery.workflows import Client
@@ -25,3 +26,28 @@ def test_time_limits_hurt_nobody_and_say_so(fleet: Fleet, client: Client, pool: 
     assert fleet.logged().count("time limits are not enforced by this worker") == 1
     fleet.check_effects(*map(str, range(4)), "join")
     fleet.check_ledger()
+
+
+def test_a_pool_grows_as_far_as_its_pages(fleet: Fleet, client: Client) -> None:
+    """`pool_grow 40` is refused in one sentence, `pool_grow 2` gives two more slots, and the worker goes on."""
+    fleet.run([*WORKER, "-c", "1"])
+
+    refused = control(fleet, "pool_grow", "40")
+    grown = control(fleet, "pool_grow", "2")
+    until(lambda: fleet.query("select count(*) from tbx.slots where state <> 'gone'") == [(3,)])
+    job = client.jobs().submit("fan", Fan(12, 0.2)).wait(30)
+
+    assert "This worker can have 18 slots at most, and has 1" in refused
+    assert "pool will grow" in grown
+    assert job.state == "COMPLETED"
+    assert "unpack_from" not in fleet.logged()
+    fleet.check_effects(*map(str, range(12)), "join")
+    fleet.check_ledger()
+
+
+def control(fleet: Fleet, *words: str) -> str:
+    """Return what the workers answer to ``celery control``."""
+    done = subprocess.run(
+        [*CELERY, "control", "--timeout", "3", *words], cwd=HERE, env=fleet.environment, capture_output=True, text=True
+    )
+    return done.stdout + done.stderr

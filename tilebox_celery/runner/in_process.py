@@ -28,8 +28,8 @@ KEEPER_AFTER = 2.0
 def run_until_idle(runner: "TaskRunner") -> None:
     """Claim and run until a claim is empty.
 
-    The first Ctrl-C ends claiming; a second one gives the running task back and raises KeyboardInterrupt. SIGTERM does the
-    same, and then what it does without us: it ends the process, unless somebody handles it.
+    The first Ctrl-C ends claiming; a second one gives the running task back and raises KeyboardInterrupt. SIGTERM does
+    the same, and then what it does without us: it ends the process, unless somebody handles it.
 
     Args:
         runner: Whose tasks, cache and settings it has.

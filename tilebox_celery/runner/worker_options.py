@@ -3,6 +3,8 @@
 import logging
 from typing import Any
 
+from tilebox_celery.errors import ArgumentError
+
 logger = logging.getLogger("tilebox_celery.runner")
 
 
@@ -20,3 +22,25 @@ def drop_time_limits(worker: Any) -> None:
             "so limit the time inside of execute"
         )
     worker.time_limit = worker.soft_time_limit = None
+
+
+def limit_growth(pool: Any, most: int) -> None:
+    """Refuse to grow a pool beyond the pages of its slots: a child without one could take no wake-up.
+
+    Args:
+        pool: That has started.
+        most: How many children have a page.
+    """
+    if not hasattr(pool, "grow"):
+        return
+    grow = pool.grow
+
+    def grow_within(n: int = 1) -> Any:
+        if pool.num_processes + n > most:
+            raise ArgumentError(
+                f"This worker can have {most} slots at most, and has {pool.num_processes}: start it again with a larger "
+                "-c, or start another worker."
+            )
+        return grow(n)
+
+    pool.grow = grow_within

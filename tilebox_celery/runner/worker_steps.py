@@ -24,7 +24,7 @@ from tilebox_celery.runner.keeper_process import KeeperProcess
 from tilebox_celery.runner.listener import Listener
 from tilebox_celery.runner.page import Pages
 from tilebox_celery.runner.slots import RunnerSpec
-from tilebox_celery.runner.worker_options import drop_time_limits
+from tilebox_celery.runner.worker_options import drop_time_limits, limit_growth
 
 logger = logging.getLogger("tilebox_celery.runner")
 SPARE_PAGES = 16
@@ -83,6 +83,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
         """Open slots outside of prefork, start the keeper, take the signals."""
         if not self.is_prefork:
             worker_process.open_slots(self.runner_id, range(self.concurrency))
+        limit_growth(worker.pool, self.pages.slots)
         self.keeper.start()
         worker.timer.call_repeatedly(1.0, self.keeper.start)
         worker.timer.call_repeatedly(1.0, self._leave_if_outdated)
