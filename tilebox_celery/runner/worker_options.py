@@ -24,6 +24,26 @@ def drop_time_limits(worker: Any) -> None:
     worker.time_limit = worker.soft_time_limit = None
 
 
+def fix_autoscale(worker: Any) -> None:
+    """Start a pool that is not built yet with all of its slots: Celery would never add any.
+
+    Args:
+        worker: Whose command line may have asked for a range.
+    """
+    if not worker.autoscale:
+        return
+    most, least = worker.max_concurrency, worker.min_concurrency
+    if most != least:
+        logger.warning(
+            "--autoscale %s,%s gives %s slots from the start: Celery scales by messages, which are no tasks here, "
+            "and an idle slot sleeps",
+            most,
+            least,
+            most,
+        )
+    worker.min_concurrency = worker.concurrency = most
+
+
 def limit_growth(pool: Any, most: int) -> None:
     """Refuse to grow a pool beyond the pages of its slots: a child without one could take no wake-up.
 
@@ -38,8 +58,8 @@ def limit_growth(pool: Any, most: int) -> None:
     def grow_within(n: int = 1) -> Any:
         if pool.num_processes + n > most:
             raise ArgumentError(
-                f"This worker can have {most} slots at most, and has {pool.num_processes}: start it again with a larger "
-                "-c, or start another worker."
+                f"This worker can have {most} slots at most, and has {pool.num_processes}: "
+                "start it again with a larger -c, or start another worker."
             )
         return grow(n)
 
