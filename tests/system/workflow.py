@@ -132,6 +132,7 @@ class Versioned(Task):
         return "system.Versioned", os.environ.get("STEP_VERSION", "v1.3")
 
     def execute(self, context: ExecutionContext) -> None:
+        leave(f"start {self.name} {self.identifier()[1]}")
         leave(f"end {self.name} {self.identifier()[1]}")
         time.sleep(0.05)
 
