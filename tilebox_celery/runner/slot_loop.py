@@ -16,7 +16,7 @@ from tilebox_celery.model.text import cut_error
 from tilebox_celery.runner.batch import Meter, add_finished
 from tilebox_celery.runner.events import TaskEvents
 from tilebox_celery.runner.execution import Environment, execute_task
-from tilebox_celery.runner.outcome import Computed, Failed
+from tilebox_celery.runner.outcome import Computed, Failed, Interrupted
 from tilebox_celery.runner.pace import MAX_BATCH, Pace
 from tilebox_celery.runner.reports import Reports
 from tilebox_celery.runner.task_calls import TaskCalls
@@ -83,7 +83,9 @@ class SlotLoop:
         """
         try:
             return self._run(token, goes_on)
-        except Exception:
+        except Interrupted:
+            raise  # whoever took the signal gives back
+        except BaseException:
             # A mistake of ours, or a ledger that refuses what it should not: let others try, and not in a hot loop.
             logger.exception("the loop of slot %s failed", self.reports.calls.slot_id)
             time.sleep(1.0)

@@ -24,6 +24,7 @@ from tilebox_celery.runner.keeper_process import KeeperProcess
 from tilebox_celery.runner.listener import Listener
 from tilebox_celery.runner.page import Pages
 from tilebox_celery.runner.slots import RunnerSpec
+from tilebox_celery.runner.worker_options import drop_time_limits, fix_autoscale, limit_growth
 
 logger = logging.getLogger("tilebox_celery.runner")
 SPARE_PAGES = 16
@@ -39,6 +40,8 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
         self.worker = worker
         self._is_closing = False
         self.runner = runner = worker.app.tilebox_runner
+        drop_time_limits(worker)
+        fix_autoscale(worker)
         self.is_prefork = worker.pool_cls.__module__ == "celery.concurrency.prefork"
         concurrency = worker.max_concurrency or worker.concurrency
         if worker.pool_cls.__module__ == "celery.concurrency.solo":
@@ -81,6 +84,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
         """Open slots outside of prefork, start the keeper, take the signals."""
         if not self.is_prefork:
             worker_process.open_slots(self.runner_id, range(self.concurrency))
+        limit_growth(worker.pool, self.pages.slots)
         self.keeper.start()
         worker.timer.call_repeatedly(1.0, self.keeper.start)
         worker.timer.call_repeatedly(1.0, self._leave_if_outdated)
