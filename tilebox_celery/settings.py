@@ -1,18 +1,18 @@
 """Read every environment variable and the settings file once, into one frozen Settings value."""
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote, urlsplit
 
 from tilebox_celery.errors import ArgumentError
 from tilebox_celery.settings_toml import SettingsFile, read_settings_file
+from tilebox_celery.settings_urls import check_ledger_url, redact_text, redact_url
+
+__all__ = ["Settings", "check_ledger_url", "database_url", "default_home", "redact_text", "redact_url", "settings_file"]
 
 PREFIX = "TILEBOX_CELERY_"
-_PASSWORD = re.compile(r"(password\s*=\s*)('[^']*'|\S+)", re.IGNORECASE)
 VENDOR_URL = "https://api.tilebox.com"
 
 
@@ -118,13 +118,6 @@ def settings_file() -> SettingsFile | None:
     return read_settings_file(Path.cwd(), [each.name for each in fields(Settings)])
 
 
-def check_ledger_url(url: str) -> None:
-    """Raise ArgumentError unless the URL names a Postgres database."""
-    scheme = url.partition("://")[0]
-    if scheme not in ("postgresql", "postgres"):
-        raise ArgumentError(f"The ledger URL {redact_url(url)} must start with postgresql://.")
-
-
 def database_url(url: str | None) -> str | None:
     """Return the ``postgresql://`` URL that a client was given, or None where the settings decide.
 
@@ -146,32 +139,6 @@ def database_url(url: str | None) -> str | None:
         f"{source} is {redact_url(given)!r}, but a gateway to a remote server comes with a later version: pass the "
         "ledger as postgresql://user@host/database, or no URL for the embedded stack."
     )
-
-
-def redact_url(url: str) -> str:
-    """Replace the password in a URL by three stars.
-
-    Example:
-        >>> redact_url("postgresql://me:secret@db:5432/tilebox")
-        'postgresql://me:***@db:5432/tilebox'
-    """
-    try:
-        parts = urlsplit(url)
-        password = parts.password
-    except ValueError:
-        return "<unreadable URL>"
-    query = "&".join(
-        f"{name}=***" if name.lower() in ("password", "passfile", "sslpassword") else f"{name}{sep}{value}"
-        for name, sep, value in (item.partition("=") for item in parts.query.split("&"))
-        if name
-    )
-    netloc = parts.netloc
-    if password is not None:
-        user, _, host = netloc.rpartition("@")
-        netloc = f"{quote(user.partition(':')[0], safe='%')}:***@{host}"
-    # by hand, since urlunsplit drops the slashes of a URL without a host, such as redis+socket:///run/valkey.sock
-    rest = ("?" + query if query else "") + ("#" + parts.fragment if parts.fragment else "")
-    return f"{parts.scheme}://{netloc}{parts.path}{rest}" if parts.scheme else _PASSWORD.sub(r"\1***", url)
 
 
 def _positive_int(name: str, text: str) -> int:
