@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from tilebox_celery.errors import ArgumentError
 from tilebox_celery.settings_toml import SettingsFile, read_settings_file
@@ -84,6 +85,7 @@ class Settings:
         for name in ("lease", "heartbeat", "grace", "batch", "idle_stop"):
             if text := values.get(name):
                 changes[name] = timedelta(seconds=_positive_float(values.source(name), text))
+        _check_heartbeat(values, {**vars(settings), **changes})
         if text := values.get("wake_by"):
             if text not in ("notify", "broker"):
                 raise ArgumentError(f"{values.source('wake_by')} is '{text}', but must be 'notify' or 'broker'.")
@@ -139,6 +141,15 @@ def database_url(url: str | None) -> str | None:
         f"{source} is {redact_url(given)!r}, but a gateway to a remote server comes with a later version: pass the "
         "ledger as postgresql://user@host/database, or no URL for the embedded stack."
     )
+
+
+def _check_heartbeat(values: _Values, chosen: Mapping[str, Any]) -> None:
+    lease, heartbeat = chosen["lease"], chosen["heartbeat"]
+    if heartbeat > lease / 2:  # one late renewal, and the work of a healthy worker goes to others, for ever
+        raise ArgumentError(
+            f"{values.source('heartbeat')} is {heartbeat.total_seconds():g} s, but must be at most half of "
+            f"{values.source('lease')}, which is {lease.total_seconds():g} s."
+        )
 
 
 def _positive_int(name: str, text: str) -> int:

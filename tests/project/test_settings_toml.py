@@ -90,3 +90,21 @@ def test_no_password_of_the_file_is_shown(folder: Path) -> None:
     shown = repr(settings_file()) + repr(Settings.from_environment())
 
     assert "secret" not in shown
+
+
+@pytest.mark.parametrize(("lease", "heartbeat"), [("10", "30"), ("10", "10"), ("8", None), (None, "15.1")])
+def test_heartbeat_that_cannot_keep_a_lease_is_refused(lease: str | None, heartbeat: str | None) -> None:
+    """A heartbeat of more than half a lease would let healthy workers lose their tasks for ever."""
+    given = {"TILEBOX_CELERY_LEASE": lease, "TILEBOX_CELERY_HEARTBEAT": heartbeat}
+
+    with pytest.raises(ArgumentError, match="at most half of TILEBOX_CELERY_LEASE") as caught:
+        Settings.from_environment({name: text for name, text in given.items() if text is not None})
+
+    assert "TILEBOX_CELERY_HEARTBEAT is" in str(caught.value)
+
+
+def test_heartbeat_of_half_a_lease_is_taken() -> None:
+    """Two renewals in a lease are enough."""
+    settings = Settings.from_environment({"TILEBOX_CELERY_LEASE": "2", "TILEBOX_CELERY_HEARTBEAT": "1"})
+
+    assert settings.heartbeat == settings.lease / 2
