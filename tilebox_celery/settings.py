@@ -1,5 +1,6 @@
 """Read every environment variable and the settings file once, into one frozen Settings value."""
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -14,6 +15,9 @@ from tilebox_celery.settings_urls import check_ledger_url, redact_text, redact_u
 __all__ = ["Settings", "check_ledger_url", "database_url", "default_home", "redact_text", "redact_url", "settings_file"]
 
 PREFIX = "TILEBOX_CELERY_"
+MOST_BYTES = 2**31 - 1
+"""Postgres takes no longer text."""
+LEAST_SECONDS, MOST_SECONDS = 0.001, 366 * 24 * 3600
 VENDOR_URL = "https://api.tilebox.com"
 
 
@@ -153,16 +157,16 @@ def _check_heartbeat(values: _Values, chosen: Mapping[str, Any]) -> None:
 
 
 def _positive_int(name: str, text: str) -> int:
-    if not text.isdecimal() or int(text) <= 0:
-        raise ArgumentError(f"{name} is '{text}', but must be a positive whole number.")
-    return int(text)
+    with contextlib.suppress(ValueError):  # also of a number with too many digits
+        if text.isascii() and text.isdecimal() and 0 < (value := int(text)) <= MOST_BYTES:
+            return value
+    raise ArgumentError(f"{name} is '{text:.80}', but must be a positive whole number up to {MOST_BYTES:,}.")
 
 
 def _positive_float(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < float("inf"):
-        raise ArgumentError(f"{name} is '{text}', but must be a positive number of seconds.")
-    return value
+    with contextlib.suppress(ValueError):
+        if LEAST_SECONDS <= (value := float(text)) <= MOST_SECONDS:
+            return value
+    raise ArgumentError(
+        f"{name} is '{text:.80}', but must be a positive number of seconds, from {LEAST_SECONDS} to {MOST_SECONDS:,}."
+    )

@@ -65,7 +65,7 @@ def test_files_elsewhere_set_nothing(folder: Path, monkeypatch: pytest.MonkeyPat
     [
         ("leese = 60", "tilebox-celery.toml sets 'leese', which is no setting: did you mean 'lease'?"),
         ("quux = 60", "sets 'quux', which is no setting: settings are batch, broker_url,"),
-        ("lease = -1", "lease in {}/tilebox-celery.toml is '-1', but must be a positive number of seconds."),
+        ("lease = -1", "lease in {}/tilebox-celery.toml is '-1', but must be a positive number of seconds, from 0.001 to 31,622,400."),
         ("lease = [1]", "tilebox-celery.toml: lease must be a text, a number, true or false."),
         ("wake_by = 'mail'", "wake_by in {}/tilebox-celery.toml is 'mail', but must be 'notify' or 'broker'."),
         ("lease =", "tilebox-celery.toml cannot be read as TOML: Invalid value"),
@@ -108,3 +108,15 @@ def test_heartbeat_of_half_a_lease_is_taken() -> None:
     settings = Settings.from_environment({"TILEBOX_CELERY_LEASE": "2", "TILEBOX_CELERY_HEARTBEAT": "1"})
 
     assert settings.heartbeat == settings.lease / 2
+
+
+@pytest.mark.parametrize(
+    "name", ["LEASE", "HEARTBEAT", "GRACE", "BATCH", "IDLE_STOP", "MAX_INPUT_BYTES", "MAX_SUBTASKS"]
+)
+@pytest.mark.parametrize("text", ["1e30", "inf", "nan", "-1", "0", "9" * 30, "9" * 5000, "²", "1e-12"])
+def test_number_out_of_bounds_is_refused(name: str, text: str) -> None:
+    """A number too small or too large for what it is used for is refused in one short sentence."""
+    with pytest.raises(ArgumentError, match=f"^TILEBOX_CELERY_{name} is '.{{1,80}}', but must be a positive") as caught:
+        Settings.from_environment({f"TILEBOX_CELERY_{name}": text})
+
+    assert len(str(caught.value)) < 250
