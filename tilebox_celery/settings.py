@@ -10,7 +10,7 @@ from typing import Any
 
 from tilebox_celery.errors import ArgumentError
 from tilebox_celery.settings_toml import SettingsFile, read_settings_file
-from tilebox_celery.settings_urls import check_ledger_url, redact_text, redact_url
+from tilebox_celery.settings_urls import check_broker_url, check_ledger_url, redact_text, redact_url
 
 __all__ = ["Settings", "check_ledger_url", "database_url", "default_home", "redact_text", "redact_url", "settings_file"]
 
@@ -82,6 +82,8 @@ class Settings:
         )
         if settings.ledger_url:
             check_ledger_url(settings.ledger_url)
+        if settings.broker_url:
+            check_broker_url(settings.broker_url)
         changes: dict[str, object] = {}
         for name in ("max_input_bytes", "max_result_bytes", "max_subtasks"):
             if text := values.get(name):

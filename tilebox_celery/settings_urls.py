@@ -5,7 +5,9 @@ from urllib.parse import unquote
 
 from tilebox_celery.errors import ArgumentError
 
-_LEDGER_SCHEMES = ("postgresql", "postgres")
+_LEDGER_SCHEMES = ("postgresql://", "postgres://")
+_BROKER_SCHEMES = ("redis://", "rediss://", "redis+socket://", "amqp://", "amqps://", "pyamqp://")
+_PORT = re.compile(r"[a-z]+://(?:[^@/?]*@)?(?:\[[^\]]*\]|[^:/?]*)(?::([^/?]*))?")
 _SECRET_OPTIONS = ("password", "passfile", "sslpassword", "ssl_password")
 _OPTION = re.compile(r"[?&]([^=&?]*)=([^&]*)")
 _KEYWORD = re.compile(r"password\s*=\s*('(?:\\.|[^'\\])*'?|(?:\\.|\S)+)", re.IGNORECASE)
@@ -21,9 +23,27 @@ _PLAIN = re.compile(
 
 def check_ledger_url(url: str) -> None:
     """Raise ArgumentError unless the URL names a Postgres database, and every reader finds the same password in it."""
-    if url.partition("://")[0] not in _LEDGER_SCHEMES:
+    if not url.startswith(_LEDGER_SCHEMES):
         raise ArgumentError(f"The ledger URL {redact_url(url)} must start with postgresql://.")
     _check_encoding("ledger", url)
+
+
+def check_broker_url(url: str) -> None:
+    """Raise ArgumentError unless each of the URLs, with ; between them, names Redis, Valkey or RabbitMQ."""
+    if not url.startswith(_BROKER_SCHEMES):
+        raise ArgumentError(
+            f"The broker URL {redact_url(url)} must start with redis://, rediss://, redis+socket://, amqp:// or amqps://."
+        )
+    for each in url.split(";"):
+        _check_encoding("broker", each if "://" in each else url)
+        if not each.startswith(_BROKER_SCHEMES):
+            raise ArgumentError(
+                f"The broker URL {redact_url(url)} names several, and not all are of Redis or RabbitMQ."
+            )
+        found = _PORT.match(each)
+        port = found[1] if found is not None else None
+        if port and not (port.isascii() and port.isdecimal() and 0 < int(port[:6]) < 2**16):
+            raise ArgumentError(f"The broker URL {redact_url(url)} has a port that is no number from 1 to 65535.")
 
 
 def redact_url(url: str) -> str:

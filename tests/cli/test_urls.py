@@ -3,7 +3,7 @@
 import pytest
 
 from tests.cli.program import Cli
-from tests.project.test_settings_urls import PASSWORDS
+from tests.project.test_settings_urls import BROKERS, PASSWORDS
 
 PARTS = ("s3", "ret", "tpw", "ss@w", "w:rd", "rd@")
 
@@ -36,3 +36,16 @@ def test_option_that_libpq_does_not_know(cli: Cli, query: str) -> None:
 
     assert (done.code, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
     assert "The ledger URL postgresql://u:***@127.0.0.1:1/x" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("job", "list"), ("doctor",), ("dev",), ("flower",)])
+def test_broker_url_is_refused_by_every_command(cli: Cli, words: tuple[str, ...], monkeypatch) -> None:
+    """A broker URL that cannot be used is a wrong argument of each command, told without any part of a password."""
+    for url, part in BROKERS.items():
+        monkeypatch.setenv("TILEBOX_CELERY_BROKER_URL", url)
+
+        done = cli(*words)
+
+        assert (done.code, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+        assert part in done.stderr
+        assert not any(each in done.stderr for each in ("s3c", "tpw", "rd@"))

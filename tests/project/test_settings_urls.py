@@ -3,7 +3,7 @@
 import pytest
 
 from tilebox_celery.errors import ArgumentError
-from tilebox_celery.settings import check_ledger_url, redact_text, redact_url
+from tilebox_celery.settings import Settings, check_ledger_url, redact_text, redact_url
 
 PASSWORDS = ["s3c/ret", "s3c#ret", "s3c?ret", "s3cr@tpw", "p@ss@w:rd", "s3c%ret", "s3 ret", "s3c?a=b&ret", "[s3cret"]
 """Not percent-encoded: parsers end them at different places."""
@@ -90,3 +90,46 @@ def test_ledger_url_with_a_plain_password_is_refused(password: str) -> None:
 def test_ledger_url_that_all_readers_split_alike(url: str) -> None:
     """What is percent-encoded is taken."""
     check_ledger_url(url)
+
+
+BROKERS = {
+    "garbage": "must start with redis://",
+    "redis": "must start with redis://",
+    "ftp://x:s3cret@h": "must start with redis://",
+    "memory://": "must start with redis://",
+    "redis://h:abc/0": "a port that is no number",
+    "redis://h:0/0": "a port that is no number",
+    "amqp://u:s3cret@h:99999//": "a port that is no number",
+    "redis://[::1]:port/0": "a port that is no number",
+    "redis://h:" + "9" * 9000: "a port that is no number",
+    "redis://h;ftp://x": "names several",
+    **{f"redis://:{each}@127.0.0.1:1/0": "is not percent-encoded" for each in PASSWORDS},
+    **{f"amqp://u:{each}@127.0.0.1:1//": "is not percent-encoded" for each in PASSWORDS},
+}
+"""Broker URLs that cannot be used, and a part of what is said."""
+
+
+@pytest.mark.parametrize("url", BROKERS)
+def test_broker_url_that_cannot_be_used(url: str) -> None:
+    """Whoever reads the settings learns of it, not only whoever sends the first message."""
+    with pytest.raises(ArgumentError) as caught:
+        Settings.from_environment({"TILEBOX_CELERY_BROKER_URL": url})
+
+    assert BROKERS[url] in str(caught.value)
+    assert not any(part in str(caught.value) for part in ("s3", "tpw", "rd@"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://",
+        "redis://127.0.0.1:6379/0",
+        "rediss://:s3c%2Fret@[::1]:6380/1?ssl_cert_reqs=required",
+        "redis+socket:///run/valkey.sock?virtual_host=5",
+        "amqp://u:s3cret@a:5672//;amqp://u:s3cret@b:5672//",
+        "pyamqp://guest@localhost//",
+    ],
+)
+def test_broker_url_is_taken(url: str) -> None:
+    """Redis, Valkey and RabbitMQ are taken in all forms that kombu knows."""
+    assert Settings.from_environment({"TILEBOX_CELERY_BROKER_URL": url}).broker_url == url
