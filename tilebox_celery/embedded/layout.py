@@ -1,6 +1,7 @@
 """Know where everything lies in a data directory, and make its folders private."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import pwd
@@ -8,6 +9,7 @@ import re
 import socket
 import stat
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,16 +83,31 @@ def make_folders(layout: Layout) -> None:
     Raises:
         EmbeddedStackError: The directory cannot be written, or belongs to another user.
     """
-    try:
+    with using(layout):
         _make_home(layout)
         for folder in (layout.run, layout.log, layout.valkey):
             folder.mkdir(mode=0o700, exist_ok=True)
-            _check_owner(folder)
+            check_owner(folder)
             if stat.S_IMODE(folder.stat().st_mode) != 0o700:
                 folder.chmod(0o700)
+
+
+@contextlib.contextmanager
+def using(layout: Layout) -> Iterator[None]:
+    """Say in one sentence why a data directory cannot be used, whatever the system says about it.
+
+    Raises:
+        EmbeddedStackError: It is no directory, or cannot be read or written as what happens inside needs it.
+    """
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISDIR(layout.home.stat().st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, "it is not a directory")
+        yield
     except OSError as error:
+        reason = error.strerror or type(error).__name__
         raise EmbeddedStackError(
-            f"The data directory {layout.home} cannot be used ({error.strerror}): {ANOTHER_HOME}."
+            f"The data directory {layout.home!s:.200} cannot be used ({reason}): {ANOTHER_HOME}."
         ) from error
 
 
@@ -138,14 +155,13 @@ def _make_home(layout: Layout) -> None:
         layout.home.parent.mkdir(parents=True, exist_ok=True)
         layout.home.mkdir(mode=0o700)
     except FileExistsError:
-        if not layout.home.is_dir():
-            raise NotADirectoryError(0, "it is not a directory") from None
         # A folder that holds other things too keeps its mode: ours inside it are private anyway.
         if layout.home.stat().st_mode & 0o077 and all(path.name in _OURS for path in layout.home.iterdir()):
             layout.home.chmod(0o700)
 
 
-def _check_owner(folder: Path) -> None:
+def check_owner(folder: Path) -> None:
+    """Raise EmbeddedStackError if a folder of a data directory belongs to another user."""
     owner = folder.stat().st_uid
     if owner == os.geteuid():
         return
