@@ -21,7 +21,8 @@ VALKEY_SOCKET = "valkey.sock"
 _LONGEST_FOLDER = 107 - len("/" + POSTGRES_SOCKET)
 # Anything else would have to be quoted in a list of PostgreSQL, a line of Valkey or a broker URL.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+=@~-]*\Z")
-_OURS = {"run", "log", "valkey", "postgres", "postgres.new"}
+_OURS = {"run", "log", "valkey", "postgres", "demo"}
+"""Before the first dot: data that was set aside has a longer name."""
 ANOTHER_HOME = "set TILEBOX_CELERY_HOME to a directory of your own"
 
 
@@ -83,13 +84,29 @@ def make_folders(layout: Layout) -> None:
     Raises:
         EmbeddedStackError: The directory cannot be written, or belongs to another user.
     """
+    make_home(layout)
     with using(layout):
-        _make_home(layout)
         for folder in (layout.run, layout.log, layout.valkey):
             folder.mkdir(mode=0o700, exist_ok=True)
             check_owner(folder)
             if stat.S_IMODE(folder.stat().st_mode) != 0o700:
                 folder.chmod(0o700)
+
+
+def make_home(layout: Layout) -> None:
+    """Create the data directory with mode 0700; one that holds other things too keeps its mode.
+
+    Raises:
+        EmbeddedStackError: It cannot be created.
+    """
+    with using(layout):
+        layout.home.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            layout.home.mkdir(mode=0o700)
+        except FileExistsError:
+            is_ours = all(path.name.partition(".")[0] in _OURS for path in layout.home.iterdir())
+            if is_ours and layout.home.stat().st_mode & 0o077:
+                layout.home.chmod(0o700)
 
 
 @contextlib.contextmanager
@@ -148,16 +165,6 @@ def _holds_sockets(folder: Path) -> bool:
             return False  # some network and shared file systems hold files only
     probe.unlink()
     return True
-
-
-def _make_home(layout: Layout) -> None:
-    try:
-        layout.home.parent.mkdir(parents=True, exist_ok=True)
-        layout.home.mkdir(mode=0o700)
-    except FileExistsError:
-        # A folder that holds other things too keeps its mode: ours inside it are private anyway.
-        if layout.home.stat().st_mode & 0o077 and all(path.name in _OURS for path in layout.home.iterdir()):
-            layout.home.chmod(0o700)
 
 
 def check_owner(folder: Path) -> None:
