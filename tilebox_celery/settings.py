@@ -1,18 +1,23 @@
 """Read every environment variable and the settings file once, into one frozen Settings value."""
 
+import contextlib
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from typing import Any
 
 from tilebox_celery.errors import ArgumentError
 from tilebox_celery.settings_toml import SettingsFile, read_settings_file
+from tilebox_celery.settings_urls import check_broker_url, check_ledger_url, redact_text, redact_url
+
+__all__ = ["Settings", "check_ledger_url", "database_url", "default_home", "redact_text", "redact_url", "settings_file"]
 
 PREFIX = "TILEBOX_CELERY_"
-_PASSWORD = re.compile(r"(password\s*=\s*)('[^']*'|\S+)", re.IGNORECASE)
+MOST_BYTES = 2**31 - 1
+"""Postgres takes no longer text."""
+LEAST_SECONDS, MOST_SECONDS = 0.001, 366 * 24 * 3600
 VENDOR_URL = "https://api.tilebox.com"
 
 
@@ -77,6 +82,8 @@ class Settings:
         )
         if settings.ledger_url:
             check_ledger_url(settings.ledger_url)
+        if settings.broker_url:
+            check_broker_url(settings.broker_url)
         changes: dict[str, object] = {}
         for name in ("max_input_bytes", "max_result_bytes", "max_subtasks"):
             if text := values.get(name):
@@ -84,6 +91,7 @@ class Settings:
         for name in ("lease", "heartbeat", "grace", "batch", "idle_stop"):
             if text := values.get(name):
                 changes[name] = timedelta(seconds=_positive_float(values.source(name), text))
+        _check_heartbeat(values, {**vars(settings), **changes})
         if text := values.get("wake_by"):
             if text not in ("notify", "broker"):
                 raise ArgumentError(f"{values.source('wake_by')} is '{text}', but must be 'notify' or 'broker'.")
@@ -118,13 +126,6 @@ def settings_file() -> SettingsFile | None:
     return read_settings_file(Path.cwd(), [each.name for each in fields(Settings)])
 
 
-def check_ledger_url(url: str) -> None:
-    """Raise ArgumentError unless the URL names a Postgres database."""
-    scheme = url.partition("://")[0]
-    if scheme not in ("postgresql", "postgres"):
-        raise ArgumentError(f"The ledger URL {redact_url(url)} must start with postgresql://.")
-
-
 def database_url(url: str | None) -> str | None:
     """Return the ``postgresql://`` URL that a client was given, or None where the settings decide.
 
@@ -135,10 +136,10 @@ def database_url(url: str | None) -> str | None:
         ArgumentError: It names something that cannot be used.
     """
     given, source = (url, "url") if url is not None else (os.environ.get("TILEBOX_API_URL") or None, "TILEBOX_API_URL")
+    if given is not None and not isinstance(given, str):
+        raise ArgumentError(f"url must be a text such as postgresql://user@host/database, not {type(given).__name__}.")
     if given is None or given.rstrip("/") == VENDOR_URL:
         return None
-    if not isinstance(given, str):
-        raise ArgumentError(f"url must be a text such as postgresql://user@host/database, not {type(given).__name__}.")
     if given.partition("://")[0] in ("postgresql", "postgres"):
         check_ledger_url(given)
         return given
@@ -148,43 +149,26 @@ def database_url(url: str | None) -> str | None:
     )
 
 
-def redact_url(url: str) -> str:
-    """Replace the password in a URL by three stars.
-
-    Example:
-        >>> redact_url("postgresql://me:secret@db:5432/tilebox")
-        'postgresql://me:***@db:5432/tilebox'
-    """
-    try:
-        parts = urlsplit(url)
-        password = parts.password
-    except ValueError:
-        return "<unreadable URL>"
-    query = "&".join(
-        f"{name}=***" if name.lower() in ("password", "passfile", "sslpassword") else f"{name}{sep}{value}"
-        for name, sep, value in (item.partition("=") for item in parts.query.split("&"))
-        if name
-    )
-    netloc = parts.netloc
-    if password is not None:
-        user, _, host = netloc.rpartition("@")
-        netloc = f"{quote(user.partition(':')[0], safe='%')}:***@{host}"
-    # by hand, since urlunsplit drops the slashes of a URL without a host, such as redis+socket:///run/valkey.sock
-    rest = ("?" + query if query else "") + ("#" + parts.fragment if parts.fragment else "")
-    return f"{parts.scheme}://{netloc}{parts.path}{rest}" if parts.scheme else _PASSWORD.sub(r"\1***", url)
+def _check_heartbeat(values: _Values, chosen: Mapping[str, Any]) -> None:
+    lease, heartbeat = chosen["lease"], chosen["heartbeat"]
+    if heartbeat > lease / 2:  # one late renewal, and the work of a healthy worker goes to others, for ever
+        raise ArgumentError(
+            f"{values.source('heartbeat')} is {heartbeat.total_seconds():g} s, but must be at most half of "
+            f"{values.source('lease')}, which is {lease.total_seconds():g} s."
+        )
 
 
 def _positive_int(name: str, text: str) -> int:
-    if not text.isdecimal() or int(text) <= 0:
-        raise ArgumentError(f"{name} is '{text}', but must be a positive whole number.")
-    return int(text)
+    with contextlib.suppress(ValueError):  # also of a number with too many digits
+        if text.isascii() and text.isdecimal() and 0 < (value := int(text)) <= MOST_BYTES:
+            return value
+    raise ArgumentError(f"{name} is '{text:.80}', but must be a positive whole number up to {MOST_BYTES:,}.")
 
 
 def _positive_float(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value < float("inf"):
-        raise ArgumentError(f"{name} is '{text}', but must be a positive number of seconds.")
-    return value
+    with contextlib.suppress(ValueError):
+        if LEAST_SECONDS <= (value := float(text)) <= MOST_SECONDS:
+            return value
+    raise ArgumentError(
+        f"{name} is '{text:.80}', but must be a positive number of seconds, from {LEAST_SECONDS} to {MOST_SECONDS:,}."
+    )

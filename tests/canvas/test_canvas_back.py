@@ -11,8 +11,11 @@ from celery import chain, chord, chunks, group, xmap, xstarmap
 from celery.canvas import _chain, _chord
 
 from tilebox_celery.client.client import Client
+from tilebox_celery.dispatch.canvas_shape import wire
+from tilebox_celery.dispatch.canvas_walk import walk
 from tilebox_celery.errors import ArgumentError, CanvasError, NotFoundError
 from tilebox_celery.model.cluster import Cluster
+from tilebox_celery.model.job import Job
 from tilebox_celery.postgres.connection import Connection
 from tilebox_celery.runner.task_runner import TaskRunner
 from tilebox_celery.workflows import ExecutionContext, Task
@@ -142,17 +145,64 @@ class Crossing(Task):
 def test_a_workflows_graph_comes_back_as_a_canvas(client: Client, cluster: Cluster) -> None:
     """Subtasks stand behind their parent; submitting the canvas gives the same order, identifiers and options."""
     jobs = client.jobs()
+    runner = client.runner(tasks=[Tree, Leaf])
     job = jobs.submit("tree", Tree("t", 3))
-    client.runner(tasks=[Tree, Leaf]).run_all()
+    runner.run_all()
 
-    again = jobs.submit_canvas("again", jobs.canvas(job))
+    back = jobs.canvas(job)
+    again = jobs.submit_canvas("again", back)
+    runner.run_all()
 
+    assert len(wire(walk(back)[0]).leaves) == len(list(jobs.iter_tasks(job)))
     before, after = client._transport.job_graph(job.id), client._transport.job_graph(again.id)
     assert order(after) == order(before)
     assert {(task.identifier, task.input, task.max_retries, task.optional) for task in after.tasks} == {
         (task.identifier, task.input, task.max_retries, task.optional) for task in before.tasks
     }
-    assert order(client._transport.job_graph(jobs.submit_canvas("third", jobs.canvas(again)).id)) == order(before)
+
+
+def test_a_subtask_that_its_parent_submits_again_is_not_submitted_beside_it(client: Client, cluster: Cluster) -> None:
+    """What is stored of a job's canvas is its root; a part without its parent is a root itself."""
+    jobs = client.jobs()
+    job = jobs.submit("tree", Tree("t", 1))
+    client.runner(tasks=[Tree, Leaf]).run_all()
+    back = jobs.canvas(job)
+
+    whole = jobs.submit_canvas("whole", back)
+    part = jobs.submit_canvas("part", back.tasks[1])
+
+    assert [task.display for task in jobs.iter_tasks(whole)] == ["canvas.Tree"]
+    assert [task.display for task in jobs.iter_tasks(part)] == ["canvas.Tree"]
+    assert client._transport.job_graph(part.id).tasks[0].input == b'{"name": "ta", "depth": 0}'
+
+
+def test_clusters_and_limits_come_back(client: Client, cluster: Cluster) -> None:
+    """Each Task class runs again in its cluster under its limit; a cluster that the submission names is for all."""
+    jobs = client.jobs()
+    gpu = client.clusters().create("gpu")
+    job = jobs.submit("two", [Leaf("a"), Leaf("b")], cluster=[cluster, gpu], limit=("copernicus", 4))
+    alone = jobs.submit("one", Leaf("c"))
+
+    again = jobs.submit_canvas("again", json.loads(json.dumps(jobs.canvas(job))))
+    third = jobs.submit_canvas("third", jobs.canvas(again))
+    moved = jobs.submit_canvas("moved", jobs.canvas(job), cluster=gpu)
+    free = jobs.submit_canvas("free", jobs.canvas(alone))
+
+    def places(job: Job) -> list[Any]:
+        return [(task.cluster, task.limit) for task in client._transport.job_graph(job.id).tasks]
+
+    limit = ("copernicus", 4)
+    assert places(again) == places(third) == places(job) == [(cluster.slug, limit), (gpu.slug, limit)]
+    assert places(moved) == [(gpu.slug, limit), (gpu.slug, limit)]
+    assert places(free) == [(cluster.slug, None)]
+
+
+def test_a_header_with_a_bad_limit_is_refused(client: Client, cluster: Cluster) -> None:
+    """Someone has written it by hand."""
+    call = {"task": "Leaf", "args": ["a"], "options": {"headers": {"tilebox": {"version": "v0.0", "limit": ["a", 0]}}}}
+
+    with pytest.raises(CanvasError, match=r"^Leaf has a header 'tilebox' .*: limit must be .*, not \('a', 0\)\.$"):
+        client.jobs().submit_canvas("bad", call)
 
 
 def test_a_workflows_canvas_runs_as_workflow_tasks(client: Client, cluster: Cluster) -> None:

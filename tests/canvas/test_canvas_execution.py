@@ -337,8 +337,10 @@ def test_a_task_class_of_the_same_name_ends_soon(client: Client, cluster: object
         def execute(self, context: ExecutionContext) -> None:
             raise AssertionError
 
+    runner = client.runner(tasks=[Namesake])
+    runner.run_all()  # has registered it
     job = client.jobs().submit_canvas("namesake", {"task": "Namesake", "args": [1]})
-    client.runner(tasks=[Namesake]).run_all()
+    runner.run_all()
 
     assert "the class has no field 'args'" in str(first_task(client, job).error)
     assert client.jobs().find(job).state == "FAILED"

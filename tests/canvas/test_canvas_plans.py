@@ -6,7 +6,13 @@ import pytest
 from sqlalchemy import Select
 from sqlalchemy.dialects import postgresql
 
-from tilebox_celery.ledger.queries_canvas import graph_statement, results_statement, roots_statement, shape_statement
+from tilebox_celery.ledger.queries_canvas import (
+    graph_statement,
+    limits_statement,
+    results_statement,
+    roots_statement,
+    shape_statement,
+)
 from tilebox_celery.postgres.connection import Connection
 from tilebox_celery.runner.canvas_execution import RESULTS
 from tilebox_celery.runner.canvas_roots import ROOTS
@@ -56,11 +62,13 @@ def test_a_client_reads_one_job(history: Connection) -> None:
         for statement in (
             shape_statement(UUID(int=1)),
             graph_statement(25),
+            limits_statement(25),
             roots_statement(25),
             results_statement(25, [1]),
         )
     ]
 
-    for plan, index in zip(plans, ("jobs_uuid_key", "tasks_pkey", "tasks_pkey", "task_results_pkey"), strict=True):
+    indexes = ("jobs_uuid_key", "tasks_pkey", "job_limits_job_id", "tasks_pkey", "task_results_pkey")
+    for plan, index in zip(plans, indexes, strict=True):
         assert index in plan
         assert "Seq Scan" not in plan

@@ -5,7 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 import pytest
-from canvas_orders import closure, crossing, dependencies, execute
+from canvas_growth import Family, Grow, families
+from canvas_orders import closure, crossing, dependencies, execute, order
 from canvas_project import TASKS
 from canvas_strategies import canvases, eager_agrees_with_workers
 from hypothesis import HealthCheck, assume, given, settings
@@ -22,6 +23,7 @@ from tilebox_celery.ledger.queries_canvas import GraphTask, JobGraph
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.model.grouping import group_by_dependencies
 from tilebox_celery.model.identifiers import TaskIdentifier
+from tilebox_celery.runner.task_runner import TaskRunner
 
 
 def _is_runnable(canvas: Any) -> bool:
@@ -91,6 +93,52 @@ def test_a_job_and_its_canvas_are_isomorphic(client: Client, cluster: Cluster, c
     assert jobs.result(first) == jobs.result(second) == execute(plan_canvas(canvas))
 
 
+@given(roots=st.lists(families(), min_size=1, max_size=2))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_job_that_grew_and_its_canvas_are_isomorphic(client: Client, cluster: Cluster, roots: list[Family]) -> None:
+    """Submitted again, tasks that submit subtasks do so once: the same tasks are executed, in the same order."""
+    jobs, runner = client.jobs(), client.runner(tasks=[Grow])
+    tasks = [Grow(str(index), family) for index, family in enumerate(roots)]
+    first = jobs.submit("first", tasks, limit=("a", 1))
+    executed = [_executed(runner)]
+    if any(map(_crosses, roots)):
+        with pytest.raises(CanvasError, match="cannot be stated as a canvas"):
+            jobs.canvas(first)
+        return
+
+    second = jobs.submit_canvas("second", json.loads(json.dumps(jobs.canvas(first))))
+    executed.append(_executed(runner))
+    third = jobs.submit_canvas("third", jobs.canvas(second))
+    executed.append(_executed(runner))
+
+    graphs = [client._transport.job_graph(job.id) for job in (first, second, third)]
+    assert executed[0] == executed[1] == executed[2]
+    assert order(graphs[0]) == order(graphs[1]) == order(graphs[2])
+    assert _statements(graphs[0]) == _statements(graphs[1]) == _statements(graphs[2])
+    assert all(jobs.find(job).state == "COMPLETED" for job in (first, second, third))
+
+
+def _executed(runner: TaskRunner) -> list[str]:
+    Grow.ran.clear()
+    runner.run_all()
+    return sorted(Grow.ran)
+
+
+def _crosses(family: Family) -> bool:
+    pairs = {(need, index) for index, member in enumerate(family) for need in member["after"]}
+    if crossing(len(family), closure(range(len(family)), pairs)) is not None:
+        return True
+    return any(_crosses(member["family"]) for member in family)
+
+
+def _statements(graph: JobGraph) -> list[Any]:
+    """Return what the ledger says of each task but its place."""
+    return sorted(
+        (task.input, str(task.identifier), task.max_retries, task.optional, task.cluster, task.limit)
+        for task in graph.tasks
+    )
+
+
 @st.composite
 def graphs(draw: st.DrawFn) -> list[list[int]]:
     """Draw the dependencies of up to seven tasks on earlier ones."""
@@ -104,7 +152,7 @@ def test_just_the_graphs_without_crossings_are_stated(depends_on: list[list[int]
     """A graph with four tasks a, b, c, d and just a < c, b < c, b < d is refused; any other comes back in its order."""
     grouped = group_by_dependencies(depends_on)
     tasks = [
-        GraphTask(index, group, None, TaskIdentifier("Step"), None, str(index).encode(), 0, False)
+        GraphTask(index, group, None, TaskIdentifier("Step"), None, str(index).encode(), 0, False, "here", None)
         for index, group in enumerate(grouped.groups)
     ]
     graph = JobGraph(1, None, tasks, list(zip(grouped.edges_from, grouped.edges_to, strict=True)))

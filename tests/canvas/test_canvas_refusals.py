@@ -180,28 +180,6 @@ def test_input_over_the_limit_is_refused(client: Client, runner: TaskRunner) -> 
         client.jobs().submit_canvas("large", chain(pack.s("x" * 1024 * 1024), pack.s()))
 
 
-def test_a_name_that_the_app_does_not_have_is_refused(client: Client, runner: TaskRunner) -> None:
-    """Unless a runner has registered it, which may be in another process."""
-    jobs = client.jobs()
-    runner.run_all()  # has registered canvas_project.*
-    elsewhere = Celery("elsewhere", set_as_current=False)
-    elsewhere.task(name="elsewhere.task", shared=False)(pack.run)
-
-    with pytest.raises(CanvasError, match=r"^chain\[1\]: project.ad is not a task of this Celery app, and no runner"):
-        jobs.submit_canvas("typo", chain(add.s(1, 1), app.signature("project.ad", args=(1,))))
-    known_to_a_runner = jobs.submit_canvas("other app", elsewhere.signature("canvas_project.add", args=(1, 1)))
-
-    runner.run_all()
-    assert jobs.result(known_to_a_runner) == 2
-
-
-def test_a_name_that_nothing_here_can_know_waits_for_a_runner(client: Client, runner: TaskRunner) -> None:
-    """A process without the tasks' app can submit by name."""
-    job = client.jobs().submit_canvas("by name", {"task": "somewhere.task", "args": [1]})
-
-    assert "no live runner" in str(client.jobs().why(job)[0])
-
-
 def test_wrong_arguments_are_refused_as_celery_does() -> None:
     """For each task that is known here, counting the value that it will be handed."""
     missing = refusal(chain(add.s(1, 1), add.s()))

@@ -7,13 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import Cli
-from tilebox_celery.embedded import Stack
 
 
 @pytest.fixture
-def cli(ledger_url: str, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
+def cli(tilebox_broker_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli]:
     """The program, with the ledger of this test and the Valkey of this run, in an empty folder."""
-    monkeypatch.setenv("TILEBOX_CELERY_BROKER_URL", stack.broker_url)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])

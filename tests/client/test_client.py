@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -68,6 +69,13 @@ def test_vendor_url_means_none(url: str, ledger_url: str) -> None:
 
     assert client.clusters().all() == []
     client.close()
+
+
+@pytest.mark.parametrize("url", [5, b"postgresql://", ["postgresql://"]])
+def test_a_url_is_a_text(url: Any) -> None:
+    """What is no text is refused by one sentence."""
+    with pytest.raises(ArgumentError, match="url must be a text such as postgresql://user@host/database, not"):
+        Client(url=url)
 
 
 @pytest.mark.clause("2.client-1")

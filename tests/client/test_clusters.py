@@ -8,7 +8,6 @@ from slots_by_hand import MakeSlot
 
 from tilebox_celery.client.client import Client
 from tilebox_celery.errors import ArgumentError, NotFoundError
-from tilebox_celery.postgres.connection import Connection
 from tilebox_celery.workflows import Cluster, Task
 
 
@@ -92,6 +91,19 @@ def test_bad_names_are_refused(client: Client, cluster: Cluster, name: str) -> N
     assert client.clusters().all() == [cluster]
 
 
+@pytest.mark.parametrize("name", [5, b"gpu", ["gpu"]])
+def test_names_that_are_no_text_are_refused(client: Client, cluster: Cluster, name: Any) -> None:
+    """A name, or a slug, that is no text is refused by one sentence, by create and by update."""
+    with pytest.raises(ArgumentError, match="The name of a cluster is a text, not"):
+        client.clusters().create(name)
+    with pytest.raises(ArgumentError, match="The name of a cluster is a text, not"):
+        client.clusters().update(cluster, name=name)
+    with pytest.raises(ArgumentError, match="A cluster slug has 1 to 128 letters"):
+        client.clusters().create("name", slug=name)
+
+    assert client.clusters().all() == [cluster]
+
+
 def test_taken_slug_is_refused(client: Client) -> None:
     """A slug that is taken is refused; that of a deleted cluster may be used again."""
     clusters = client.clusters()
@@ -144,7 +156,7 @@ def test_cluster_with_open_tasks_cannot_be_deleted(client: Client, cluster: Clus
     slot = make_slot("Tile")
     task = slot.claim()
 
-    with pytest.raises(ArgumentError, match="has 2 queued and 1 running task: wait for their jobs, or cancel them"):
+    with pytest.raises(ArgumentError, match="has 2 queued and 1 running task: let their jobs complete"):
         client.clusters().delete(cluster)
     stays = client.clusters().find(cluster)
     for _ in range(2):
@@ -157,31 +169,42 @@ def test_cluster_with_open_tasks_cannot_be_deleted(client: Client, cluster: Clus
     assert client.clusters().all() == []
 
 
-def test_cluster_of_a_canceled_job_can_be_deleted(client: Client, cluster: Cluster) -> None:
-    """Queued tasks of canceled jobs do not keep a cluster."""
-    client.jobs().cancel(client.jobs().submit("job", Tile()))
+def test_cluster_of_a_canceled_job_stays_until_the_job_completes(
+    client: Client, cluster: Cluster, make_slot: MakeSlot
+) -> None:
+    """A canceled job can be retried, so its queued tasks keep their cluster; the refusal says what to do."""
+    job = client.jobs().submit("job", Tile())
+    client.jobs().cancel(job)
 
-    assert client.clusters().find(cluster).deletable
+    with pytest.raises(ArgumentError, match=r"1 queued .* jobs\.retry lets a canceled or failed one go on"):
+        client.clusters().delete(cluster)
+    client.jobs().retry(job)
+    slot = make_slot("Tile")
+    slot.compute(slot.claim())
+
+    assert client.jobs().find(job).completed
     client.clusters().delete(cluster)
 
 
-def test_deleted_cluster_stays_readable(client: Client, cluster: Cluster, connection: Connection) -> None:
+def test_deleted_cluster_stays_readable(client: Client, cluster: Cluster, make_slot: MakeSlot) -> None:
     """Jobs of a deleted cluster are still shown with it."""
     job = client.jobs().submit("job", Tile())
-    client.jobs().cancel(job)
+    slot = make_slot("Tile")
+    slot.compute(slot.claim())
     client.clusters().delete(cluster)
 
     assert [task.cluster for task in client.jobs().tasks(job)] == [cluster.slug]
 
 
-def test_another_default_cluster_is_noticed(client: Client, ledger_url: str) -> None:
+def test_another_default_cluster_is_noticed(
+    client: Client, cluster: Cluster, ledger_url: str, make_slot: MakeSlot
+) -> None:
     """A client that has submitted to the default cluster uses the new one as soon as somebody else changed it."""
     elsewhere = Client(url=ledger_url)
-    first = client.clusters().create("first")
     client.jobs().submit("before", Tile())
-    for job in client.jobs().query():
-        client.jobs().cancel(job)
-    elsewhere.clusters().delete(first)
+    slot = make_slot("Tile")
+    slot.compute(slot.claim())
+    elsewhere.clusters().delete(cluster)
     second = elsewhere.clusters().create("second")
 
     job = client.jobs().submit("after", Tile())

@@ -1,5 +1,8 @@
 """Finding jobs, waiting for them, canceling and retrying them; their states and statistics."""
 
+import copy
+import dataclasses
+import pickle
 import threading
 import time
 from datetime import UTC, datetime, timedelta
@@ -275,6 +278,34 @@ def test_wait_times_out_with_the_counts(client: Client, cluster: Cluster, timeou
 
     assert seconds <= time.monotonic() - started < seconds + 5
     assert client.jobs().find(job).state is JobState.SUBMITTED
+
+
+@pytest.mark.parametrize("timeout", ["5", float("nan"), True, [5]])
+def test_wait_refuses_what_is_no_time(client: Client, cluster: Cluster, timeout: Any) -> None:
+    """A timeout that is neither a number nor a time span is refused at once."""
+    job = client.jobs().submit("job", Tile())
+
+    with pytest.raises(ArgumentError, match=r"timeout is a number of seconds, a timedelta, or None for no limit, not"):
+        job.wait(timeout=timeout)
+
+
+def test_a_job_is_a_value(client: Client, cluster: Cluster) -> None:
+    """A job can be copied, which still knows its client, pickled without it, and made a dict."""
+    job = client.jobs().find(client.jobs().submit("job", Tile()))
+
+    copies = [copy.copy(job), copy.deepcopy(job)]
+    pickled = pickle.loads(pickle.dumps(job))
+    record = dataclasses.asdict(job)
+
+    assert [*copies, pickled] == [job] * 3
+    assert copies[1].progress is not job.progress
+    for each in copies:
+        with pytest.raises(TimeoutError):
+            each.wait(timeout=0)
+    with pytest.raises(ArgumentError, match=r"does not know its client; call client\.jobs\(\)\.wait\(job\) instead"):
+        pickled.wait(timeout=0)
+    assert (record["id"], record["name"], record["execution_stats"]["attempts"]) == (job.id, "job", 0)
+    assert "client" not in str(record)
 
 
 def test_wait_of_a_canceled_job_returns(client: Client, cluster: Cluster) -> None:

@@ -1,6 +1,8 @@
 """Runners as the client hands them out, and the Runner that is put together before there is a client."""
 
+import re
 from datetime import timedelta
+from typing import Any
 
 import kombu
 import pytest
@@ -8,7 +10,7 @@ import pytest
 from tilebox_celery.client.client import Client
 from tilebox_celery.dispatch.app import queue_name
 from tilebox_celery.embedded import Stack
-from tilebox_celery.errors import NotFoundError
+from tilebox_celery.errors import ArgumentError, NotFoundError
 from tilebox_celery.ledger import runners
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.model.identifiers import TaskIdentifier
@@ -37,6 +39,47 @@ class Note(Task):
 
 class Empty(Task):
     """Has nothing to execute."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"concurrency": 0}, "concurrency must be a whole number of 1 or more, not 0"),
+        ({"concurrency": -1}, "not -1"),
+        ({"concurrency": "x", "pool": "threads"}, "not 'x'"),
+        ({"concurrency": True}, "not True"),
+        ({"pool": "foo"}, "pool must be 'solo', 'prefork' or 'threads', not 'foo'"),
+        ({"pool": None}, "not None"),
+        ({"concurrency": 2}, "The pool 'solo' runs one task at a time, not 2: choose pool='prefork'"),
+    ],
+)
+def test_run_forever_refuses_what_no_pool_can_do(
+    client: Client, cluster: Cluster, arguments: dict[str, Any], sentence: str
+) -> None:
+    """A pool that does not exist, or cannot run so many tasks, is refused by one sentence before anything starts."""
+    with pytest.raises(ArgumentError, match=re.escape(sentence)):
+        client.runner(tasks=[Note]).run_forever(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"cache": "cache"}, "cache takes a job cache, such as LocalFileSystemCache('cache'), not 'cache'."),
+        ({"cache": InMemoryCache}, "cache takes a job cache, such as LocalFileSystemCache('cache'), not the class InM"),
+        ({"context": Connections()}, "context takes a class, which is made once for the runner, not <"),
+        ({"context": 5}, "context takes a class, which is made once for the runner, not 5."),
+        ({"tasks": Note}, "tasks takes a list of task classes, such as [MyTask], not Note."),
+        ({"tasks": 5}, "tasks takes a list of task classes, such as [MyTask], not 5."),
+        ({"tasks": "Note"}, "tasks takes a list of task classes, such as [MyTask], not 'Note'."),
+    ],
+)
+def test_a_runner_refuses_what_it_cannot_use(
+    client: Client, cluster: Cluster, arguments: dict[str, Any], sentence: str
+) -> None:
+    """A cache, a context or tasks that are none are refused by one sentence when the runner is made."""
+    for make in (client.runner, Runner):
+        with pytest.raises(TypeError, match=re.escape(sentence)):
+            make(**arguments)
 
 
 @pytest.mark.clause("1.1-8")

@@ -128,6 +128,17 @@ def test_foreign_folder_keeps_its_mode(new_home):
     assert {path.stat().st_mode & 0o777 for path in new_home.path.iterdir() if path.is_dir()} == {0o700}
 
 
+def test_folder_of_ours_alone_is_closed(new_home):
+    """A folder that holds nothing but what we put there is closed for others, also what was set aside."""
+    for name in ("demo", "postgres.unusable-1"):
+        (new_home.path / name).mkdir(parents=True)
+    new_home.path.chmod(0o755)
+
+    new_home.start()
+
+    assert new_home.path.stat().st_mode & 0o777 == 0o700
+
+
 @pytest.fixture
 def mount_tmpfs() -> Iterator[Callable[[Path, str], None]]:
     """Mount a small file system for one test."""

@@ -4,21 +4,23 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
 
-from tilebox_celery.errors import AuthenticationError, InternalServerError, LedgerUnavailable
+from tilebox_celery.errors import ArgumentError, AuthenticationError, InternalServerError, LedgerUnavailable
 from tilebox_celery.ledger.calls import WakeUp
 from tilebox_celery.ledger.control import TO_DISK, LedgerControl, Submission
 from tilebox_celery.ledger.open import Ledger
 from tilebox_celery.ledger.queries_jobs import JobFilter, list_jobs
+from tilebox_celery.ledger.runners import register_runner, register_slot
 from tilebox_celery.ledger.session import CallSession, translate
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.model.submission import SubtaskCollector, group_tasks
-from tilebox_celery.model.task import Task
+from tilebox_celery.model.task import Task, task_identifier
 from tilebox_celery.model.task_ids import new_job_id
 from tilebox_celery.postgres.connection import Connection, connect
 from tilebox_celery.settings import Settings
@@ -66,6 +68,36 @@ def test_submitting_the_same_id_again_changes_nothing(ledger: Ledger, connection
     ledger.control.submit(replace(submission(count=5), id=job.id))
 
     assert counted(connection) == (1, 3)
+
+
+@pytest.mark.parametrize("with_messages", [False, True])
+def test_calls_go_on_after_a_rollback(
+    ledger: Ledger, connection: Connection, cluster: Cluster, with_messages: bool
+) -> None:
+    """A refused deletion rolls back, and with it go the prepared statements: they are prepared again."""
+    register_slots(connection, cluster, 6 if with_messages else 0)
+    sent: list[WakeUp] = []
+    ledger.control.publish = sent.extend
+    for _ in range(2):
+        ledger.control.submit(submission())
+
+        with pytest.raises(ArgumentError, match="queued"):
+            ledger.control.delete_cluster(cluster.slug)
+
+    ledger.control.submit(submission())
+    with ledger.reading.connection() as reading:
+        assert len(list_jobs(reading, JobFilter())) == 3
+    assert len(sent) == len(set(sent)) == (3 if with_messages else 0)
+
+
+def register_slots(connection: Connection, cluster: Cluster, count: int) -> None:
+    """Let idle slots stand by that are woken by messages."""
+    for i in range(count):
+        tile = [task_identifier(Tile)]
+        runner = register_runner(
+            connection, cluster.slug, tile, name="r", host="h", pid=i, code_version="1", wake_by="broker", slots=1
+        )
+        register_slot(connection, runner, 0, i, timedelta(seconds=30), busy=False)
 
 
 def test_calls_go_on_after_a_lost_connection(ledger: Ledger, connection: Connection) -> None:
@@ -232,15 +264,10 @@ def test_refused_login_keeps_its_class(ledger_url: str) -> None:
 
 def test_wake_ups_are_handed_to_publish(ledger: Ledger, connection: Connection, cluster: Cluster) -> None:
     """Idle slots of runners that want messages come out of submit and retry as wake-ups, once."""
-    from datetime import timedelta
-
-    from tilebox_celery.ledger import runners
-    from tilebox_celery.model.identifiers import TaskIdentifier
-
-    runner = runners.register_runner(
+    runner = register_runner(
         connection,
         cluster.slug,
-        [TaskIdentifier("Tile")],
+        [task_identifier(Tile)],
         name="r",
         host="h",
         pid=1,
@@ -248,7 +275,7 @@ def test_wake_ups_are_handed_to_publish(ledger: Ledger, connection: Connection, 
         wake_by="broker",
         slots=1,
     )
-    slot = runners.register_slot(connection, runner, 0, 1, timedelta(seconds=30), busy=False)
+    slot = register_slot(connection, runner, 0, 1, timedelta(seconds=30), busy=False)
     sent: list[WakeUp] = []
     control = LedgerControl(ledger.control.session, publish=sent.extend)
 

@@ -95,6 +95,20 @@ def test_wrong_progress(wrong: Any) -> None:
         ProgressUpdate().done(wrong)
 
 
+@pytest.mark.parametrize("move", ["add", "done"])
+def test_progress_that_no_ledger_can_hold(move: str) -> None:
+    """A bar counts to 2**63 - 1; what goes beyond is refused and changes nothing."""
+    bar = ProgressUpdate()
+    getattr(bar, move)(2**62)
+
+    for count in (2**62, 2**70):
+        with pytest.raises(ArgumentError, match="counts to 9,223,372,036,854,775,807 at most"):
+            getattr(bar, move)(count)
+    getattr(bar, move)(2**62 - 1)
+
+    assert {bar.total, bar.completed} == {0, 2**63 - 1}
+
+
 def test_context_is_an_interface() -> None:
     """The context that users annotate cannot be made by itself."""
     with pytest.raises(TypeError, match="abstract"):

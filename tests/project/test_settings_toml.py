@@ -65,7 +65,7 @@ def test_files_elsewhere_set_nothing(folder: Path, monkeypatch: pytest.MonkeyPat
     [
         ("leese = 60", "tilebox-celery.toml sets 'leese', which is no setting: did you mean 'lease'?"),
         ("quux = 60", "sets 'quux', which is no setting: settings are batch, broker_url,"),
-        ("lease = -1", "lease in {}/tilebox-celery.toml is '-1', but must be a positive number of seconds."),
+        ("lease = -1", "lease in {}/tilebox-celery.toml is '-1', but must be a positive number of seconds"),
         ("lease = [1]", "tilebox-celery.toml: lease must be a text, a number, true or false."),
         ("wake_by = 'mail'", "wake_by in {}/tilebox-celery.toml is 'mail', but must be 'notify' or 'broker'."),
         ("lease =", "tilebox-celery.toml cannot be read as TOML: Invalid value"),
@@ -90,3 +90,33 @@ def test_no_password_of_the_file_is_shown(folder: Path) -> None:
     shown = repr(settings_file()) + repr(Settings.from_environment())
 
     assert "secret" not in shown
+
+
+@pytest.mark.parametrize(("lease", "heartbeat"), [("10", "30"), ("10", "10"), ("8", None), (None, "15.1")])
+def test_heartbeat_that_cannot_keep_a_lease_is_refused(lease: str | None, heartbeat: str | None) -> None:
+    """A heartbeat of more than half a lease would let healthy workers lose their tasks for ever."""
+    given = {"TILEBOX_CELERY_LEASE": lease, "TILEBOX_CELERY_HEARTBEAT": heartbeat}
+
+    with pytest.raises(ArgumentError, match="at most half of TILEBOX_CELERY_LEASE") as caught:
+        Settings.from_environment({name: text for name, text in given.items() if text is not None})
+
+    assert "TILEBOX_CELERY_HEARTBEAT is" in str(caught.value)
+
+
+def test_heartbeat_of_half_a_lease_is_taken() -> None:
+    """Two renewals in a lease are enough."""
+    settings = Settings.from_environment({"TILEBOX_CELERY_LEASE": "2", "TILEBOX_CELERY_HEARTBEAT": "1"})
+
+    assert settings.heartbeat == settings.lease / 2
+
+
+@pytest.mark.parametrize(
+    "name", ["LEASE", "HEARTBEAT", "GRACE", "BATCH", "IDLE_STOP", "MAX_INPUT_BYTES", "MAX_SUBTASKS"]
+)
+@pytest.mark.parametrize("text", ["1e30", "inf", "nan", "-1", "0", "9" * 30, "9" * 5000, "²", "1e-12"])
+def test_number_out_of_bounds_is_refused(name: str, text: str) -> None:
+    """A number too small or too large for what it is used for is refused in one short sentence."""
+    with pytest.raises(ArgumentError, match=f"^TILEBOX_CELERY_{name} is '.{{1,80}}', but must be a positive") as caught:
+        Settings.from_environment({f"TILEBOX_CELERY_{name}": text})
+
+    assert len(str(caught.value)) < 250

@@ -35,12 +35,16 @@ class Raises(Task):
                 raise asyncio.CancelledError
             case "generator":
                 raise GeneratorExit
+            case "interrupt":
+                raise KeyboardInterrupt
             case "long":
                 raise ValueError("ä" * 100_000)
             case "nul":
                 raise ValueError("a\x00b\ud800c")
             case "no repr":
                 raise NoReprError
+            case "no repr at all":
+                raise InterruptingReprError
             case _:
                 raise KeyError(self.what)
 
@@ -54,6 +58,15 @@ class NoReprError(Exception):
 
     def __repr__(self) -> str:
         raise RuntimeError("no repr")
+
+    __str__ = __repr__
+
+
+class InterruptingReprError(Exception):
+    """Raises what ends a program when it is shown."""
+
+    def __repr__(self) -> str:
+        raise KeyboardInterrupt
 
     __str__ = __repr__
 
@@ -209,8 +222,10 @@ def test_long_failed_display_keeps_the_display(client: Client, cluster: Cluster,
         ("base", "test_run_all.NotEvenAnExceptionError: from the bottom"),
         ("cancel", "asyncio.exceptions.CancelledError"),
         ("generator", "GeneratorExit"),
+        ("interrupt", "KeyboardInterrupt"),
         ("nul", "ValueError: a\ufffdb\ufffdc"),
         ("no repr", "test_run_all.NoReprError: <exception str() failed>"),
+        ("no repr at all", "test_run_all.InterruptingReprError: <exception str() failed>"),
     ],
 )
 def test_whatever_a_task_raises_is_its_failure(

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -181,6 +182,43 @@ def test_second_interrupt_gives_the_running_task_back(workers: Workers, client: 
     found = client.jobs().find(job)
     assert (found.canceled, found.state) == (False, JobState.STARTED)
     assert workers.query("select retries, crashes from tbx.tasks") == [(0, 0)]
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(("twice", "grace"), [(True, "25"), (False, "0.5")], ids=["twice", "grace"])
+def test_a_terminated_run_all_gives_the_running_task_back(
+    workers: Workers, client: Client, twice: bool, grace: str
+) -> None:
+    """SIGTERM twice, or once and the grace: the process ends by a signal, the task is queued and costs no retry."""
+    job = client.jobs().submit("wait", [Wait(), Line("next")])
+    process = workers.spawn("runner_project.py", "all", TILEBOX_CELERY_GRACE=grace)
+    workers.until_left("start wait")
+
+    process.terminate()
+    if twice:
+        time.sleep(0.2)
+        process.terminate()
+
+    assert process.wait(20) == (-signal.SIGTERM if twice else -signal.SIGKILL), workers.logged()
+    until(lambda: {str(task.state) for task in workers.tasks(job)} == {"QUEUED"})
+    assert [a.outcome for task in workers.tasks(job) for a in task.attempts] == ["given_back"]
+    assert workers.query("select sum(retries), sum(crashes) from tbx.tasks") == [(0, 0)]
+
+
+@pytest.mark.system
+def test_a_terminated_run_all_ends_its_task_and_goes(workers: Workers, client: Client) -> None:
+    """SIGTERM once: the running task is computed, the next is not started, and the process ends by the signal."""
+    job = client.jobs().submit("wait", [Wait(), Line("next")])
+    process = workers.spawn("runner_project.py", "all")
+    workers.until_left("start wait")
+
+    process.terminate()
+    time.sleep(0.3)
+    Path(workers.environment["EFFECTS"] + ".go").touch()
+
+    assert process.wait(20) == -signal.SIGTERM, workers.logged()
+    assert workers.effects() == ["start wait", "end wait"]
+    assert sorted(str(task.state) for task in workers.tasks(job)) == ["COMPUTED", "QUEUED"]
 
 
 @pytest.mark.system

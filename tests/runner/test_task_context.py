@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import re
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -88,14 +89,18 @@ class Tiles(Task):
 
 
 class Bars(Task):
-    """Uses so many labels."""
+    """Uses so many labels, and others on attempts that fail."""
 
     count: int
+    name: str = "label"
+    fails: int = 0
 
     def execute(self, context: ExecutionContext) -> None:
-        for i in range(self.count):
-            context.progress(f"label {i}").add(2)
-        context.progress("label 0").done()
+        is_failing = context.current_task.attempt <= self.fails
+        for i in range(600 if is_failing else self.count):
+            context.progress(f"failing {i}" if is_failing else f"{self.name} {i}").add(2)
+        if is_failing:
+            raise RuntimeError("again")
 
 
 class OddBar(Task):
@@ -105,7 +110,9 @@ class OddBar(Task):
     count: int
 
     def execute(self, context: ExecutionContext) -> None:
+        context.progress("all").add(1)
         context.progress(self.label).add(self.count)
+        context.progress("\ufffd".join(re.split("[\x00\ud800]", self.label))).add(self.count)
 
 
 class Logs(Task):
@@ -286,19 +293,54 @@ def test_a_thousand_progress_labels(client: Client, cluster: Cluster) -> None:
 
     assert len(client.jobs().find(good).progress) == 1000
     assert client.jobs().find(bad).state is JobState.FAILED
-    assert "1,000 progress labels" in str(attempts(client, bad)[0].error)
+    assert "A task may have 1,000 progress labels" in str(attempts(client, bad)[0].error)
 
 
-@pytest.mark.parametrize(("label", "count"), [("a\x00b", 1), ("\ud800", 1), ("big", 2**70)])
-def test_odd_progress_hurts_nobody(client: Client, cluster: Cluster, diary: list[str], label: str, count: int) -> None:
-    """A label or a number that the ledger cannot hold never stops a runner."""
+@pytest.mark.clause("2.context-4")
+def test_progress_labels_are_counted_for_each_task(client: Client, cluster: Cluster) -> None:
+    """The thousand is that of a task, on each attempt anew; a job shows the bars of all its tasks."""
+    job = client.jobs().submit("job", [Bars(600, "a", 1), Bars(600, "b")], max_retries=1)
+
+    client.runner(tasks=[Bars]).run_all()
+
+    found = client.jobs().find(job)
+    assert found.state is JobState.COMPLETED
+    assert len(found.progress) == 1200
+
+
+@pytest.mark.clause("2.context-3")
+def test_last_attempt_counts_that_says_nothing(client: Client, cluster: Cluster) -> None:
+    """Bars of an attempt that failed are gone when the next one moves none."""
+    job = client.jobs().submit("job", Bars(0, "a", 1), max_retries=1)
+
+    client.runner(tasks=[Bars]).run_all()
+
+    found = client.jobs().find(job)
+    assert (found.state, found.progress) == (JobState.COMPLETED, [])
+
+
+@pytest.mark.parametrize(
+    ("label", "count", "bars", "error"),
+    [
+        ("a\x00b", 1, {"all": 1, "a\ufffdb": 2}, ""),
+        ("\ud800", 1, {"all": 1, "\ufffd": 2}, ""),
+        ("big", 2**70, {"all": 1}, "A progress bar counts to 9,223,372,036,854,775,807 at most"),
+    ],
+)
+def test_odd_progress_hurts_nobody(
+    client: Client, cluster: Cluster, diary: list[str], label: str, count: int, bars: dict[str, int], error: str
+) -> None:
+    """A label or a number that the ledger cannot hold stops no runner and costs no other bar."""
     odd = client.jobs().submit("odd", OddBar(label, count))
     client.jobs().submit("step", Step("after"))
 
     client.runner(tasks=[OddBar, Step]).run_all()
 
     assert diary == ["after"]
-    assert client.jobs().find(odd).state in (JobState.COMPLETED, JobState.FAILED)
+    found = client.jobs().find(odd)
+    assert {bar.label: bar.total for bar in found.progress if bar.total} == bars
+    assert found.state is (JobState.FAILED if error else JobState.COMPLETED)
+    assert error in str(attempts(client, odd)[0].error)
 
 
 @pytest.mark.clause("2.context-5")

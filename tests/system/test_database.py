@@ -3,13 +3,16 @@
 import os
 import random
 import signal
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import psutil
 import psycopg
 import pytest
-from fleet import Fleet, until
+from fleet import Fleet, is_dead, until
 from workflow import Fan, Step
 
 from tilebox_celery.embedded import down, status
@@ -40,6 +43,20 @@ def fleet(ledgers: LedgerFactory, tmp_path: Path) -> Iterator[Fleet]:
         ledgers.stack  # noqa: B018 # up again, so that the workers can leave
         fleet.stop()
         client.close()
+
+
+@contextmanager
+def stopped(ledgers: LedgerFactory) -> Iterator[None]:
+    """Stop every process of Postgres: whoever asks it gets neither an answer nor a refusal."""
+    postmaster = psutil.Process(status(ledgers.home).postgres_pid)
+    everybody = [postmaster, *postmaster.children(recursive=True)]
+    for process in everybody:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in everybody:
+            process.resume()
 
 
 def state_of(fleet: Fleet, job: object) -> str | None:
@@ -90,6 +107,41 @@ def test_connections_that_break_at_any_moment_lose_nothing(fleet: Fleet) -> None
 
     assert job.wait(60).state == "COMPLETED"
     fleet.check_effects(*map(str, range(60)), "join", once=False)
+    fleet.check_ledger()
+
+
+@pytest.mark.parametrize(
+    ("pool", "end"),
+    [
+        ("prefork", "second signal"),
+        ("threads", "grace"),
+        pytest.param("threads", "second signal", marks=pytest.mark.long),
+        pytest.param("solo", "second signal", marks=pytest.mark.long),
+    ],
+)
+def test_a_silent_postgres_cannot_hold_a_worker_up(fleet: Fleet, ledgers: LedgerFactory, pool: str, end: str) -> None:
+    """Postgres is stopped (SIGSTOP) in mid-task: the worker ends with its grace, and another runs the task later."""
+    worker = fleet.start("--pool", pool, "--concurrency", "1", TILEBOX_CELERY_GRACE="2" if end == "grace" else "60")
+    job = fleet.client.jobs().submit("step", Step("long", 6.0))
+    fleet.until_left("start long")
+    running = psutil.Process(int(fleet.until_left("start long").split()[2]))
+
+    with stopped(ledgers):
+        time.sleep(1.5)  # the keeper is in a call by now
+        worker.terminate()
+        if end == "second signal":
+            time.sleep(0.2)
+            worker.terminate()
+        worker.wait(15)
+        assert is_dead(running)
+        assert fleet.count("end") == 0
+
+    fleet.start("--pool", pool, "--concurrency", "1")
+    assert job.wait(60).state == "COMPLETED"
+    assert fleet.query("select crashes, retries from tbx.tasks") == [(0, 0)]
+    (task,) = fleet.tasks(job)
+    assert [a.outcome for a in task.attempts] == ["given_back", "computed"]
+    fleet.check_effects("long", once=False)
     fleet.check_ledger()
 
 

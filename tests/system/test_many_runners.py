@@ -65,6 +65,8 @@ def test_cancel_races_with_completion(five: Fleet) -> None:
     for job in ended:
         states = {task.state for task in five.tasks(job)}
         assert states == {"COMPUTED"} if job.state == "COMPLETED" else states <= {"COMPUTED", "QUEUED"}
+    completed = [i for i, job in enumerate(ended) if job.state == "COMPLETED"]
+    five.check_effects(*(f"race{i}-{name}" for i in completed for name in ("0", "1", "join")))
     five.check_ledger()
 
 
@@ -104,6 +106,9 @@ def test_a_failed_job_is_retried_while_a_zombie_runs(fleet: Fleet, client: Clien
     outcomes = {t.identifier.name: [a.outcome for a in t.attempts] for t in fleet.tasks(job)}
     assert outcomes["Step"] == ["lost", "computed"]
     assert outcomes["UntilThere"] == ["failed", "computed"]
+    fleet.check_effects(*map(str, range(4)), "join")
+    fleet.check_effects("slow", once=False)
+    assert fleet.count("end until-there") == 1
     fleet.check_ledger()
 
 

@@ -25,6 +25,7 @@ def test_a_killed_pool_child_costs_one_attempt(fleet: Fleet, client: Client) -> 
     assert job.wait(30).state == "COMPLETED"
     outcomes = sorted(a.outcome for task in fleet.tasks(job) for a in task.attempts if a.outcome != "given_back")
     assert outcomes == ["computed"] * 8 + ["lost"]
+    fleet.check_effects(*map(str, range(6)), "join", once=False)
     fleet.check_ledger()
 
 
@@ -42,6 +43,7 @@ def test_a_killed_worker_is_noticed_long_before_its_lease(fleet: Fleet, client: 
 
     assert job.wait(30).state == "COMPLETED"
     assert noticed < LEASE_SECONDS
+    fleet.check_effects(*map(str, range(4)), "join", once=False)
     fleet.check_ledger()
 
 
@@ -56,6 +58,7 @@ def test_other_pools_recover_too(fleet: Fleet, client: Client, pool: str) -> Non
     fleet.start("--pool", pool)
 
     assert job.wait(30).state == "COMPLETED"
+    fleet.check_effects(*map(str, range(3)), "join", once=False)
     fleet.check_ledger()
 
 
@@ -74,6 +77,7 @@ def test_a_stopped_child_loses_its_lease_and_changes_nothing_when_it_wakes(fleet
     again = client.jobs().submit("after", Fan(4)).wait(30)
     assert again.state == "COMPLETED"
     assert fleet.count("end 0") >= 2
+    fleet.check_effects(*map(str, range(4)), "join", once=False)
     fleet.check_ledger()
 
 
@@ -86,7 +90,8 @@ def test_a_task_that_holds_the_gil_keeps_its_lease(fleet: Fleet, client: Client)
 
     assert job.state == "COMPLETED"
     assert [a.outcome for task in fleet.tasks(job) for a in task.attempts] == ["computed"]
-    assert fleet.count("start gil") == 1
+    fleet.check_effects("gil")
+    fleet.check_ledger()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -99,7 +104,8 @@ def test_a_drained_worker_ends_its_task_and_leaves_with_zero(fleet: Fleet, clien
     worker.send_signal(number)
 
     assert worker.wait(20) == 0
-    assert (fleet.count("end 0"), fleet.count("start 1")) == (1, 0)
+    assert fleet.count("start 1") == 0
+    fleet.check_effects("0")
     assert {a.outcome for task in fleet.tasks(job) for a in task.attempts} == {"computed"}
     fleet.check_ledger()
 
@@ -121,6 +127,8 @@ def test_a_second_signal_gives_the_running_task_back_at_once(
     (task,) = fleet.tasks(job)
     assert (task.state, [a.outcome for a in task.attempts]) == ("QUEUED", ["given_back"])
     assert fleet.query("select retries, crashes from tbx.tasks") == [(0, 0)]
+    assert (fleet.count("start long"), fleet.count("end long")) == (1, 0)
+    fleet.check_ledger()
 
 
 def test_the_grace_of_a_drain_ends(fleet: Fleet, client: Client) -> None:
@@ -133,6 +141,8 @@ def test_the_grace_of_a_drain_ends(fleet: Fleet, client: Client) -> None:
 
     assert worker.wait(15) == 0
     assert [a.outcome for task in fleet.tasks(job) for a in task.attempts] == ["given_back"]
+    assert (fleet.count("start long"), fleet.count("end long")) == (1, 0)
+    fleet.check_ledger()
 
 
 def test_a_poison_in_a_batch_hurts_itself_alone(fleet: Fleet, client: Client) -> None:
@@ -151,7 +161,8 @@ def test_a_poison_in_a_batch_hurts_itself_alone(fleet: Fleet, client: Client) ->
     (poison,) = [task for task in fleet.tasks(job) if task.identifier.name == "Poison"]
     assert states.count("COMPUTED") == 63
     assert poison.state == "FAILED"
-    assert sum(a.outcome == "lost" for a in poison.attempts) == 11
+    assert sum(a.outcome == "lost" for a in poison.attempts) == fleet.count("poison") == 11
+    fleet.check_effects(*(str(i) for i in range(64) if i != 32), once=False)
     fleet.check_ledger()
 
 
@@ -167,6 +178,8 @@ def test_tasks_behind_a_long_one_go_to_others(fleet: Fleet, client: Client) -> N
     assert quick.state == "COMPLETED"
     assert client.jobs().find(job).state == "RUNNING"
     client.jobs().cancel(job)
+    fleet.check_effects(*map(str, range(30)), "join", once=False)
+    fleet.check_ledger()
 
 
 def test_poison_is_named(fleet: Fleet, client: Client) -> None:
@@ -178,4 +191,7 @@ def test_poison_is_named(fleet: Fleet, client: Client) -> None:
     (task,) = fleet.tasks(job)
 
     assert task.attempts[0].error == "process killed"
+    assert fleet.count("poison") >= 1
     client.jobs().cancel(job)
+    until(lambda: client.jobs().find(job).state == "CANCELED")
+    fleet.check_ledger()

@@ -59,7 +59,8 @@ def test_a_rollout_in_mid_job(fleet: Fleet, client: Client) -> None:
     fleet.start("--concurrency", "1", STEP_VERSION="v1.5")
     assert job.wait(30).state == "COMPLETED"
     assert set(ends(fleet)) == {"v1.3", "v1.4", "v1.5", "v2.0"}
-    assert sorted(int(line.split()[1]) for line in fleet.effects() if "v2.0" not in line) == list(range(60))
+    fleet.check_effects(*map(str, range(2, 60)))
+    assert (fleet.count("end 0 v1.3"), fleet.count("end 1 v1.3"), ends(fleet).count("v2.0")) == (1, 1, 2)
     fleet.check_ledger()
 
 
@@ -79,4 +80,5 @@ def test_minor_versions_are_numbers(fleet: Fleet, client: Client) -> None:
 
     assert (ten.wait(30).state, nine.wait(30).state) == ("COMPLETED", "COMPLETED")
     assert ends(fleet) == ["v1.10", "v1.10"]
+    fleet.check_effects("ten", "nine")
     fleet.check_ledger()

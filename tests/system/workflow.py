@@ -3,6 +3,7 @@
 import argparse
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import ClassVar
@@ -63,6 +64,31 @@ class Poison(Task):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Quits(Task):
+    """Raises what ends a Python program."""
+
+    error: str
+
+    def execute(self, context: ExecutionContext) -> None:
+        leave(f"quits {self.error}")
+        raise {"interrupt": KeyboardInterrupt, "exit": SystemExit}[self.error]("enough")
+
+
+class Program(Task):
+    """Runs a program of half a minute for the first time, and looks for it when it is run again."""
+
+    def execute(self, context: ExecutionContext) -> None:
+        if context.current_task.attempt > 1:
+            pid = Path(os.environ["EFFECTS"]).read_text().split()[1]
+            there = Path(f"/proc/{pid}/cmdline")
+            leave("beside" if there.exists() and there.read_bytes() else "alone")  # that of a zombie is empty
+            return
+        # in a group of its own: the group of a pool child is not all that it starts
+        program = subprocess.Popen(["sleep", "31"], process_group=0)
+        leave(f"program {program.pid} of {os.getpid()}")
+        program.wait()
+
+
 class PoisonedBatch(Task):
     """One poison among many good tasks."""
 
@@ -106,6 +132,7 @@ class Versioned(Task):
         return "system.Versioned", os.environ.get("STEP_VERSION", "v1.3")
 
     def execute(self, context: ExecutionContext) -> None:
+        leave(f"start {self.name} {self.identifier()[1]}")
         leave(f"end {self.name} {self.identifier()[1]}")
         time.sleep(0.05)
 
@@ -163,7 +190,7 @@ class OneFails(Task):
 
 
 TASKS: list[type[Task]] = [
-    *(Step, Fan, Row, Poison, PoisonedBatch, HoldTheGil, Elsewhere, Versioned, VersionedRow),
+    *(Step, Fan, Row, Poison, Quits, Program, PoisonedBatch, HoldTheGil, Elsewhere, Versioned, VersionedRow),
     *(Stamped, Stamps, UntilThere, OneFails),
 ]
 
@@ -185,7 +212,7 @@ def main() -> None:
     tasks = [task for task in TASKS if not options.only or task.__name__ in options.only.split(",")]
     runner = Client().runner(options.cluster, tasks=tasks)
     Path(os.environ["EFFECTS"] + ".ready").touch()
-    runner.run_forever(pool=options.pool, concurrency=options.concurrency)
+    runner.run_forever(pool=options.pool, concurrency=1 if options.pool == "solo" else options.concurrency)
 
 
 if __name__ == "__main__":

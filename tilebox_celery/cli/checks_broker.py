@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tilebox_celery.cli.checks import Finding, failure, fine, unreachable, warning
-from tilebox_celery.settings import redact_url
+from tilebox_celery.settings import redact_text, redact_url
 
 TIMEOUT = 5.0
 
@@ -35,7 +35,7 @@ def look_at_broker(url: str) -> Iterator[Finding]:
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         yield unreachable(
             "broker",
-            f"The broker at {redact_url(url)} cannot be reached: {_redacted(reason, url)}",
+            f"The broker at {redact_url(url)} cannot be reached: {redact_text(reason, url)}",
             "Jobs go on if their runners hear NOTIFY. Is it running, and is TILEBOX_CELERY_BROKER_URL right?",
         )
 
@@ -69,12 +69,3 @@ def _setting(client: Any, name: str, default: str = "") -> str:
     with contextlib.suppress(Exception):  # CONFIG may be forbidden
         return str(client.config_get(name).get(name, default))
     return default
-
-
-def _redacted(text: str, url: str) -> str:
-    from urllib.parse import urlsplit
-
-    with contextlib.suppress(ValueError):
-        if password := urlsplit(url).password:
-            return text.replace(password, "***")
-    return text

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tilebox_celery.cli import output
 from tilebox_celery.cli.checks import Finding, failure, fine, unreachable, warning
 from tilebox_celery.cli.version import package_version
-from tilebox_celery.errors import AuthenticationError, LedgerUnavailable, LedgerVersionMismatch
+from tilebox_celery.errors import AuthenticationError, InternalServerError, LedgerUnavailable, LedgerVersionMismatch
 from tilebox_celery.model.text import counted
 from tilebox_celery.settings import Settings, redact_url
 
@@ -36,14 +36,17 @@ def look_at_ledger(url: str, settings: Settings) -> Iterator[Finding]:
         url: Of the ledger.
         settings: Of this process.
     """
+    try:
+        yield from _look(url, settings)
+    except (LedgerUnavailable, AuthenticationError, InternalServerError) as error:
+        yield unreachable("ledger", str(error))
+
+
+def _look(url: str, settings: Settings) -> Iterator[Finding]:
+    from tilebox_celery.ledger.session import translating
     from tilebox_celery.postgres.connection import connect
 
-    try:
-        connection = connect(url, name="tilebox-celery doctor")
-    except (LedgerUnavailable, AuthenticationError) as error:
-        yield unreachable("ledger", str(error))
-        return
-    with connection:
+    with connect(url, name="tilebox-celery doctor") as connection, translating(url):
         began = time.monotonic()
         connection.execute("select 1")
         yield _version(connection, url, time.monotonic() - began)

@@ -16,10 +16,13 @@ def look_at_stack(settings: Settings) -> "tuple[list[Finding], str | None, str |
     """Return what there is to say about the embedded stack, and its URLs if it runs; nothing is started."""
     from tilebox_celery.embedded import status
     from tilebox_celery.embedded.binaries import check_installed
+    from tilebox_celery.embedded.places import check_place
 
     try:
         check_installed()
         found = status(settings.home)
+        if not found.running:
+            check_place(settings.home)
     except EmbeddedStackError as error:
         return [failure("embedded", str(error), "Or name servers of your own: TILEBOX_CELERY_LEDGER_URL.")], None, None
     if not found.running:

@@ -33,6 +33,7 @@ def bring_up_to_date(
     Workers whose code is too old for it end by themselves first: they claim nothing more, and end their tasks.
     """
     from tilebox_celery.ledger.open import ledger_schema
+    from tilebox_celery.ledger.session import translating
     from tilebox_celery.ledger.upgrade import sentence_of, upgrade_ledger
 
     schema, patience = ledger_schema(), parse_span("--wait", wait)
@@ -44,7 +45,7 @@ def bring_up_to_date(
         told = True
         output.say(sentence_of(older))
 
-    with connection:
+    with connection, translating(url):
         try:
             applied = upgrade_ledger(connection, schema, wait=patience, now=now, tell=tell, home=home)
         except KeyboardInterrupt:
@@ -69,11 +70,12 @@ def check_ledger() -> None:
     """Say whether the ledger fits this version; exit 1 if it does not."""
     from tilebox_celery.errors import LedgerVersionMismatch
     from tilebox_celery.ledger.open import ledger_schema
+    from tilebox_celery.ledger.session import translating
 
     schema = ledger_schema()
     url, home, connection = _connect()
     problem = None
-    with connection:
+    with connection, translating(url):
         version, digest = schema.state(connection)
         try:
             schema.check(connection, home)

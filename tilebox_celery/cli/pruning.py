@@ -37,8 +37,11 @@ def add_to(app: typer.Typer) -> None:
         yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     ) -> None:
         """Delete completed jobs with their tasks; failed and canceled ones stay, since they can be retried."""
+        from tilebox_celery.ledger.session import translating
+
         age = parse_span("--before", before)
-        with open_checked_ledger().connect(name="tilebox-celery prune") as connection:
+        ledger = open_checked_ledger()
+        with ledger.connect(name="tilebox-celery prune") as connection, translating(ledger.url):
             limit, count = _find(connection, age)
             if count:
                 what = f"{counted(count, 'job')} completed before {output.moment(limit)}"

@@ -84,13 +84,13 @@ class Client:
         Raises:
             NotFoundError: There is no such cluster, or no default one.
             ValueError: Two classes have the same identifier, or a class has no execute method.
-            TypeError: Something is not a task class.
+            TypeError: Something is not a task class, the cache is no job cache, or the context no class.
 
         Example:
             client.runner("testing-CvufcSxcC9SKfe", tasks=[MyTask]).run_forever()
         """
         slug = None if cluster is None else cluster_slug(cluster)
-        runner: TaskRunner = self._transport.create_runner(slug, tasks or (), cache, context)
+        runner: TaskRunner = self._transport.create_runner(slug, () if tasks is None else tasks, cache, context)
         return runner
 
     def automations(self) -> NoReturn:

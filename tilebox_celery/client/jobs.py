@@ -1,9 +1,10 @@
 """Submit jobs, wait for them, look at them, cancel and retry them."""
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from tilebox_celery.model.states import JobState
 from tilebox_celery.model.submission import HasSlug
 from tilebox_celery.model.task import Task
 from tilebox_celery.model.task_ids import new_job_id
+from tilebox_celery.model.text import storable
 
 if TYPE_CHECKING:
     from tilebox_celery.client.transport import Transport
@@ -67,7 +69,7 @@ class JobClient:
             job = client.jobs().submit("my-job", MyTask("input"), cluster="dev-cluster")
         """
         _check_name(job_name)
-        roots = root_batch(root_task_or_tasks, cluster, max_retries, limit, self._transport.max_input_bytes)
+        roots = root_batch(root_task_or_tasks, cluster, max_retries, limit, self._transport.max_input_bytes, job_name)
         return self._submit(job_name, roots)
 
     def submit_canvas(self, job_name: str, signature: Any, cluster: str | HasSlug | None = None) -> Job:
@@ -76,7 +78,7 @@ class JobClient:
         Args:
             job_name: A name for people; it need not be unique.
             signature: A chain, group, chord, chunks, map, starmap or single Signature, or the dict of its JSON.
-            cluster: Where it runs; by default the default cluster.
+            cluster: Where it runs; by default the default cluster, and where a Task class of `canvas(job)` ran.
 
         Returns:
             The job, which is stored when this returns; `result` gives what it returned.
@@ -137,10 +139,11 @@ class JobClient:
 
         Raises:
             TimeoutError: It was not over in time; it goes on.
+            ArgumentError: The timeout is neither a number nor a time span.
             NotFoundError: There is no such job.
         """
         job_id = parse_id(job)
-        seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        seconds = None if timeout is None else _seconds(timeout)
         started = time.monotonic()
         pause = _FIRST_PAUSE
         while not (progress := self._transport.job_progress(job_id)).is_over:
@@ -295,13 +298,13 @@ class JobClient:
         from tilebox_celery.observability.tracing import start_job_span
 
         submission = Submission(new_job_id(), name, start_job_span(name), roots, canvas)
-        self._transport.submit(submission)
+        submitted_at = self._transport.submit(submission)
         return Job(
             id=submission.id,
             name=name,
             trace_parent=submission.trace_parent,
             state=JobState.SUBMITTED,
-            submitted_at=datetime.fromtimestamp((submission.id.int >> 80) / 1000, UTC),
+            submitted_at=submitted_at,
             _client=self,
         )
 
@@ -314,6 +317,15 @@ class JobClient:
         return tracing.job_span(action, trace_parent)
 
 
+def _seconds(timeout: object) -> float:
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or math.isnan(seconds):
+        raise ArgumentError(f"timeout is a number of seconds, a timedelta, or None for no limit, not {timeout!r:.80}.")
+    return seconds
+
+
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not name.strip() or len(name) > MAX_JOB_NAME:
         raise ArgumentError(f"A job needs a name of 1 to {MAX_JOB_NAME} characters, not {name!r:.80}.")
+    if storable(name) != name:
+        raise ArgumentError(f"The job name {name!r:.80} holds what no database can: a NUL, or half of a character.")

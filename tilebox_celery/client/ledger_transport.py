@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -60,9 +61,9 @@ class LedgerTransport:
                     self._opened = open_ledger(self.settings, publisher=self._make_publisher, actor=self._actor)
         return self._opened
 
-    def submit(self, submission: "Submission") -> None:
+    def submit(self, submission: "Submission") -> datetime:
         """Store a job in one call."""
-        self.ledger.control.submit(submission)
+        return self.ledger.control.submit(submission)
 
     def find_job(self, job_id: UUID, client: "JobWaiter | None") -> "Job":
         """Return a job as it is now."""

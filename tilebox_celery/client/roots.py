@@ -1,6 +1,8 @@
 """Check the root tasks of a new job and put them into one batch."""
 
+import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from tilebox_celery.errors import ArgumentError, InputError
 from tilebox_celery.model.submission import (
@@ -24,6 +26,7 @@ def root_batch(
     max_retries: int,
     limit: tuple[str, int] | None,
     max_input_bytes: int,
+    job_name: str,
 ) -> TaskBatch:
     """Serialise root tasks, which run side by side.
 
@@ -33,13 +36,14 @@ def root_batch(
         max_retries: Of each task.
         limit: Of all tasks.
         max_input_bytes: Largest input of one task.
+        job_name: For messages.
 
     Raises:
         TypeError: Something is no task.
         ArgumentError: There is no task, or not one cluster for each.
         InputError: An input is not JSON, or too large.
     """
-    tasks = [root_task_or_tasks] if isinstance(root_task_or_tasks, Task) else _listed(root_task_or_tasks)
+    tasks = [root_task_or_tasks] if isinstance(root_task_or_tasks, Task) else _listed(root_task_or_tasks, job_name)
     clusters = _slugs(cluster, len(tasks))
     check_max_retries(max_retries)
     limit = None if limit is None else check_limit(limit)
@@ -58,6 +62,8 @@ def root_batch(
         edges_to=[],
     )
     for index, task in enumerate(tasks):
+        if not isinstance(task, Task):
+            _refuse_celery(task, job_name)
         root = FutureTask(index, check_task(task))  # one at a time: 100,000 of them would take 15 MB
         if len(root.input) > max_input_bytes:
             raise InputError(
@@ -70,7 +76,8 @@ def root_batch(
     return batch
 
 
-def _listed(tasks: object) -> list[Task]:
+def _listed(tasks: object, job_name: str) -> list[Any]:
+    _refuse_celery(tasks, job_name)
     if isinstance(tasks, type) or not isinstance(tasks, Iterable) or isinstance(tasks, str | bytes):
         what = f"the class {tasks.__name__}" if isinstance(tasks, type) else f"{tasks!r:.80}"
         raise TypeError(f"submit takes a task, such as MyTask(...), or a list of tasks, not {what}.")
@@ -80,10 +87,27 @@ def _listed(tasks: object) -> list[Task]:
     return found
 
 
+def _refuse_celery(task: Any, job_name: str) -> None:
+    """Say how a canvas is submitted to whoever submits a plain Celery task or a signature."""
+    from tilebox_celery.runner.celery_task import is_celery_task, is_signature
+
+    if is_signature(task):
+        called, kind, how = task.task, "signature", "signature"
+    elif is_celery_task(task):
+        called = str(task.name or task.__name__)
+        kind, how = "task", f"{called.rpartition('.')[2]}.s(...)"
+    else:
+        return
+    raise TypeError(
+        f"{called} is a plain Celery {kind}, not an instance of a Task class: "
+        f"use jobs.submit_canvas({json.dumps(job_name)}, {how})."
+    )
+
+
 def _slugs(cluster: Clusters, count: int) -> list[str | None]:
     if cluster is None:
         return [None] * count
-    if isinstance(cluster, str | HasSlug):
+    if isinstance(cluster, str | HasSlug) or not isinstance(cluster, Iterable):
         return [cluster_slug(cluster)] * count
     slugs: list[str | None] = [cluster_slug(each) for each in cluster]
     if len(slugs) == 1:

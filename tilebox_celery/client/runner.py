@@ -20,7 +20,7 @@ class Runner:
 
     Raises:
         ValueError: Two classes have the same identifier, or a class has no execute method.
-        TypeError: Something is not a task class.
+        TypeError: Something is not a task class, the cache is no job cache, or the context no class.
 
     Example:
         runner = Runner(tasks=[MyTask], cache=LocalFileSystemCache())
@@ -28,13 +28,14 @@ class Runner:
     """
 
     def __init__(self, *, tasks: Iterable[Any] | None = None, cache: Any = None, context: type | None = None) -> None:
-        from tilebox_celery.runner.registry import TaskRegistry
+        from tilebox_celery.runner.registry import TaskRegistry, check_shared, listed_tasks
 
+        check_shared(cache, context)
         self._registry = TaskRegistry()
         self._tasks: list[Any] = []
         self._cache = cache
         self._context = context
-        for task in tasks or ():
+        for task in listed_tasks(tasks):
             self.register(task)
 
     def register(self, task: Any) -> None:

@@ -1,6 +1,7 @@
 """What the client's nouns ask of a server; today the ledger itself answers, later a gateway may."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
@@ -23,8 +24,8 @@ class Transport(Protocol):
     def max_input_bytes(self) -> int:
         """Largest serialised input of a task."""
 
-    def submit(self, submission: "Submission") -> None:
-        """Store a job; the same id again changes nothing."""
+    def submit(self, submission: "Submission") -> datetime:
+        """Store a job, and return when it was submitted; the same id again changes nothing."""
 
     def find_job(self, job_id: UUID, client: "JobWaiter | None") -> "Job":
         """Return a job as it is now."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tilebox_celery.embedded.layout import layout_of, make_home
 from tilebox_celery.settings import Settings
 
 _EXTRAS = {
@@ -43,6 +44,8 @@ def run_demo(*, kill: bool = False, json: bool = False, out: Path | None = None,
             f'The demo needs {names}: pip install "tilebox-celery[embedded,demo]"', markup=False, soft_wrap=True
         )
         return 1
+    if out is None:
+        make_home(layout_of(settings.home))  # before anything is put into it
     folder = (out if out is not None else settings.home / "demo").absolute()
     try:
         return _run(console, settings, folder, kill=kill, json=json, pace=pace)

@@ -208,7 +208,7 @@ class Run:
         try:
             yield cluster
         finally:
-            with suppress(ArgumentError):  # something of a failed job is left there
+            with suppress(ArgumentError):  # something of a failed or canceled job is left there
                 clusters.delete(cluster)
 
     @contextmanager

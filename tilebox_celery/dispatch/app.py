@@ -13,12 +13,13 @@ WAKE_TASK = "tilebox_celery.wake"
 SCHEMES = ("redis", "rediss", "redis+socket", "amqp", "amqps", "pyamqp", "memory")
 
 
-def make_app(name: str, broker_url: str | None) -> "Celery":
+def make_app(name: str, broker_url: str | None, kind: "type[Celery] | None" = None) -> "Celery":
     """Return a Celery app that carries JSON only and stores no results.
 
     Args:
         name: Main name of the app.
         broker_url: Where wake-ups travel; None gives an app that can be asked but not be connected.
+        kind: Its class; by default Celery's.
 
     Raises:
         ArgumentError: The URL has a scheme that is no broker's.
@@ -29,7 +30,7 @@ def make_app(name: str, broker_url: str | None) -> "Celery":
         raise ArgumentError(
             f"The broker URL {redact_url(broker_url)} must start with redis://, rediss://, redis+socket://, amqp:// or amqps://."
         )
-    app = Celery(name, broker=broker_url, set_as_current=False)
+    app = (kind or Celery)(name, broker=broker_url, set_as_current=False)
     app.config_from_object(config_module("celeryconfig.py"))
     changes: dict[str, Any] = {"worker_consumer": "tilebox_celery.dispatch.consumer:LedgerConsumer"}
     if not is_redis(broker_url):

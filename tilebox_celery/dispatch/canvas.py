@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tilebox_celery.dispatch.canvas_build import build_signature
-from tilebox_celery.dispatch.canvas_leaf import celery_identifier, dump_call, ledger_leaf, read_leaf
+from tilebox_celery.dispatch.canvas_leaf import celery_identifier, dump_call, ledger_leaf, ledger_task, read_leaf
 from tilebox_celery.dispatch.canvas_read import MAX_TASKS
 from tilebox_celery.dispatch.canvas_series import steps_of_graph
 from tilebox_celery.dispatch.canvas_shape import (
-    LedgerTask,
     Steps,
     Wiring,
     decode_shape,
@@ -26,6 +25,8 @@ from tilebox_celery.dispatch.canvas_shape import (
     unfold_runs,
     wire,
 )
+from tilebox_celery.dispatch.canvas_subtasks import leave_to_parents
+from tilebox_celery.dispatch.canvas_tasks import is_built_in
 from tilebox_celery.dispatch.canvas_walk import walk
 from tilebox_celery.errors import CanvasError
 from tilebox_celery.model.grouping import group_by_dependencies
@@ -43,13 +44,13 @@ class CanvasPlan:
     shape: dict[str, Any]
     """For `jobs.canvas`: what is stored beside the tasks."""
     unknown: Mapping[str, str]
-    """Task names that the app of this process should know and does not, with the place of their first use."""
+    """Task names that no app of this process can run although it should, with the place of their first use."""
 
     def batch(self, cluster: str | None = None, max_input_bytes: int | None = None) -> TaskBatch:
         """Return the tasks as the ledger takes them.
 
         Args:
-            cluster: Where they run; None is the default cluster.
+            cluster: Where they run; None is the cluster that a Task class says, and else the default one.
             max_input_bytes: Largest input of one task.
 
         Raises:
@@ -73,14 +74,14 @@ class CanvasPlan:
                 celery_identifier(leaf.task) if leaf.ledger_task is None else leaf.ledger_task.identifier
                 for leaf in leaves
             ],
-            [cluster] * len(leaves),
+            [cluster or (None if task is None else task.cluster) for task in tasks],
             inputs,
             [leaf.shadow for leaf in leaves],
             # Whether a Celery task is run again is decided where it runs, by Celery's own rules: its max_retries, those
             # of self.retry(max_retries=...) and of autoretry. The ledger's number must not come before.
             [MAX_RETRIES if task is None else task.max_retries for task in tasks],
             [task is not None and task.optional for task in tasks],
-            [None] * len(leaves),
+            [None if task is None else task.limit for task in tasks],
             graph.groups,
             graph.group_count,
             graph.edges_from,
@@ -99,6 +100,7 @@ def plan_canvas(signature: Any) -> CanvasPlan:
     """
     try:
         steps, unknown = walk(signature)
+        steps = leave_to_parents(steps)
         wiring = wire(steps)
     except RecursionError:
         raise CanvasError("The canvas is nested too deeply.") from None
@@ -134,7 +136,7 @@ def steps_of_job(graph: "JobGraph") -> Steps:
     ledger_tasks = set(unfold_runs(graph.shape.get("ledger_tasks", ())))
     roots = [task for task in graph.tasks if task.parent_id is None]
     leaves = [
-        ledger_leaf(LedgerTask(task.identifier, task.input, task.max_retries, task.optional))
+        ledger_leaf(ledger_task(task))
         if position in ledger_tasks
         else read_leaf(task.identifier.name, task.input, task.display)
         for position, task in enumerate(roots)
@@ -156,7 +158,7 @@ def result_source(shape: Mapping[str, Any]) -> Any:
 
 
 def check_known(plan: CanvasPlan, registered: set[str]) -> None:
-    """Refuse names that neither the app of this process nor any runner knows.
+    """Refuse names that neither an app of this process nor any runner knows.
 
     Args:
         plan: The canvas.
@@ -167,9 +169,14 @@ def check_known(plan: CanvasPlan, registered: set[str]) -> None:
     """
     for name, path in plan.unknown.items():
         if name not in registered:
+            if is_built_in(name):
+                raise CanvasError(
+                    f"{_who(path, name)} is one of Celery's own tasks, which no runner has registered: use a task of "
+                    "your own."
+                )
             raise CanvasError(
-                f"{_who(path, name)} is not a task of this Celery app, and no runner has registered it: import the "
-                "module that defines it, or look at the spelling."
+                f"{_who(path, name)} is not a task of a Celery app of this process, and no runner has registered it: "
+                "import the module that defines it, or look at the spelling."
             )
 
 

@@ -3,18 +3,22 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tilebox_celery.dispatch import canvas_json
 from tilebox_celery.dispatch.canvas_options import check_json
 from tilebox_celery.dispatch.canvas_shape import Leaf, LedgerTask, Source, encode_source
 from tilebox_celery.errors import CanvasError
 from tilebox_celery.model.identifiers import TaskIdentifier
+from tilebox_celery.model.submission import check_limit, cluster_slug
+
+if TYPE_CHECKING:
+    from tilebox_celery.ledger.queries_canvas import GraphTask
 
 VERSION = "v0.0"
 """Of all Celery tasks: their names carry no version."""
 HEADER = "tilebox"
-"""Header of a signature that stands for a Task class: version, max_retries, optional."""
+"""Header of a signature that stands for a Task class: version, max_retries, optional, cluster, limit, id, parent."""
 _KNOWN = {"args", "map", "starmap", "kwargs", "from", "headers", "stamps", "immutable", "ignore_result"}
 
 
@@ -125,10 +129,28 @@ def read_ledger_task(leaf: Leaf, who: str, *, takes_value: bool) -> bool:
     try:
         identifier = TaskIdentifier.parse((leaf.task, given["version"]))
         max_retries, optional = int(given.get("max_retries", 0)), bool(given.get("optional", False))
+        cluster = cluster_slug(given["cluster"]) if given.get("cluster") else None
+        limit = check_limit(tuple(given["limit"])) if given.get("limit") else None
+        key, parent = (given.get(name) and str(given[name]) for name in ("id", "parent"))
     except (TypeError, KeyError, ValueError, AttributeError) as error:
-        raise CanvasError(f"{who} has a header {HEADER!r} that does not say which Task class it is: {error}.") from None
-    leaf.ledger_task = LedgerTask(identifier, data if leaf.args or leaf.kwargs else b"", max_retries, optional)
+        said = str(error).rstrip(".")
+        raise CanvasError(f"{who} has a header {HEADER!r} that does not say which Task class it is: {said}.") from None
+    data = data if leaf.args or leaf.kwargs else b""
+    leaf.ledger_task = LedgerTask(identifier, data, max_retries, optional, cluster, limit, key, parent)
     return True
+
+
+def ledger_task(task: "GraphTask", key: str | None = None, parent: str | None = None) -> LedgerTask:
+    """Return what a canvas says of a task of the ledger.
+
+    Args:
+        task: The task.
+        key: Its id, if its subtasks are in the same canvas.
+        parent: The id of the task that submitted it.
+    """
+    return LedgerTask(
+        task.identifier, task.input, task.max_retries, task.optional, task.cluster, task.limit, key, parent
+    )
 
 
 def ledger_leaf(task: LedgerTask) -> Leaf:
@@ -142,6 +164,14 @@ def ledger_leaf(task: LedgerTask) -> Leaf:
         header["max_retries"] = task.max_retries
     if task.optional:
         header["optional"] = True
+    if task.cluster is not None:
+        header["cluster"] = task.cluster
+    if task.limit is not None:
+        header["limit"] = list(task.limit)
+    if task.id is not None:
+        header["id"] = task.id
+    if task.parent is not None:
+        header["parent"] = task.parent
     value = json.loads(task.input) if task.input else {}
     is_object = isinstance(value, dict)
     return Leaf(

@@ -10,8 +10,8 @@ from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from tilebox_celery.dispatch.canvas_leaf import ledger_leaf
-from tilebox_celery.dispatch.canvas_shape import Group, Leaf, LedgerTask, Steps
+from tilebox_celery.dispatch.canvas_leaf import ledger_leaf, ledger_task
+from tilebox_celery.dispatch.canvas_shape import Group, Leaf, Steps
 from tilebox_celery.errors import CanvasError
 from tilebox_celery.model.task_ids import public_task_id
 
@@ -24,7 +24,7 @@ LARGEST_REDUCED = 10_000
 
 
 def steps_of_graph(graph: "JobGraph") -> Steps:
-    """Return the tasks of a job as a canvas; the subtasks of a task are the step behind it.
+    """Return the tasks of a job as a canvas; the subtasks of a task are the steps behind it, and name it as parent.
 
     Raises:
         CanvasError: Canvas cannot state a dependency, or a task's input is not JSON.
@@ -140,8 +140,10 @@ class _Family:
 
     def _with_subtasks(self, task: "GraphTask") -> deque[Leaf | Group]:
         steps = self.below.pop(task.id, None) or deque()
+        key = str(public_task_id(self.job_key, task.id)) if steps else None
+        parent = None if task.parent_id is None else str(public_task_id(self.job_key, task.parent_id))
         try:
-            steps.appendleft(ledger_leaf(LedgerTask(task.identifier, task.input, task.max_retries, task.optional)))
+            steps.appendleft(ledger_leaf(ledger_task(task, key, parent)))
         except ValueError:
             raise CanvasError(f"{self._name(task)} cannot be a part of a canvas: its input is not JSON.") from None
         return steps

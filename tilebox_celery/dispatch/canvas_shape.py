@@ -46,6 +46,13 @@ class LedgerTask:
     input: bytes
     max_retries: int = 0
     optional: bool = False
+    cluster: str | None = None
+    """Where it runs, unless the submission names a cluster."""
+    limit: tuple[str, int] | None = None
+    id: str | None = None
+    """Of a task that has submitted subtasks in the job that it comes from: they name it as their parent."""
+    parent: str | None = None
+    """The id of the task that submitted it; with that one in the same canvas, it is submitted again by it."""
 
 
 @dataclass(slots=True)

@@ -1,24 +1,31 @@
 """Find the Celery task behind a signature, and what its class says that matters to a canvas job."""
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from celery import Celery, Task, _state
 
+from tilebox_celery.dispatch.app import WAKE_TASK
 from tilebox_celery.dispatch.canvas_shape import Leaf
 from tilebox_celery.errors import CanvasError
 
+BUILT_IN = "celery.app.builtins"
+
 
 class TaskFinder:
-    """Finds tasks by name in the app of a signature, or else in the app of this process; never makes an app.
+    """Finds tasks by name in the app of a signature, or else in the apps of this process; never makes an app.
 
-    An app that holds no tasks, and the one named "default" that Celery makes where there is none, know nothing.
+    Of a process whose apps hold no tasks of its own, nobody can expect that it knows the tasks of others. The app named
+    "default", which Celery makes where there is none, and those of runners do not count.
     """
 
     def __init__(self) -> None:
         self.unknown: dict[str, str] = {}
-        """Names that an app of this process should know and does not, with the place of their first use."""
-        self._app = _state._tls.current_app or _state.default_app
+        """Names that no app of this process can run although it should, with the place of their first use."""
+        current = _state._tls.current_app or _state.default_app
+        others = sorted(_state._get_active_apps(), key=lambda app: str(app.main))  # also those that are not current
+        self._apps = ([] if current is None else [current]) + [app for app in others if _is_project(app)]
 
     def find(self, signature: Any, leaf: Leaf, app: Celery | None) -> Task | None:
         """Return the task of a signature; None if no app here can know it.
@@ -29,15 +36,38 @@ class TaskFinder:
             app: Of the canvas around it.
         """
         task = getattr(signature, "_type", None)
-        if isinstance(task, Task):
-            return task
-        app = getattr(signature, "_app", None) or app or self._app
-        if app is None:
-            return None
-        found = app.tasks.get(leaf.task)
-        if found is None and app.main != "default" and any(not name.startswith("celery.") for name in app.tasks):
+        own = getattr(signature, "_app", None) or app
+        apps = self._apps if own is None else [own, *self._apps]
+        if not isinstance(task, Task):
+            task = next((found for each in apps if (found := _tasks(each).get(leaf.task)) is not None), None)
+        if is_built_in(leaf.task, task) or (task is None and any(map(_has_own_tasks, apps))):
             self.unknown.setdefault(leaf.task, leaf.path)
-        return found
+            return None
+        return task
+
+
+def is_built_in(name: str, task: Task | None = None) -> bool:
+    """Tell whether a task is one of Celery's own, which serve its result backends, or our wake-up.
+
+    Example:
+        >>> is_built_in("celery.accumulate"), is_built_in("proj.add")
+        (True, False)
+    """
+    return name == WAKE_TASK or (name.startswith("celery.") and (task is None or task.__module__ == BUILT_IN))
+
+
+def _is_project(app: Celery) -> bool:
+    return app.main != "default" and not hasattr(app, "tilebox_runner")
+
+
+def _has_own_tasks(app: Celery) -> bool:
+    return app.main != "default" and any(not name.startswith("celery.") for name in _tasks(app))
+
+
+def _tasks(app: Celery) -> Mapping[str, Task]:
+    """Return the tasks of an app; one that must not be made complete yet shows those that it has."""
+    tasks: Mapping[str, Task] = app.tasks if app.finalized or app.autofinalize else app._tasks
+    return tasks
 
 
 def check_task(task: Task, leaf: Leaf, who: str, *, takes_value: bool) -> None:

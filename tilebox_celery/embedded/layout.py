@@ -1,6 +1,7 @@
 """Know where everything lies in a data directory, and make its folders private."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import pwd
@@ -8,6 +9,7 @@ import re
 import socket
 import stat
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +21,8 @@ VALKEY_SOCKET = "valkey.sock"
 _LONGEST_FOLDER = 107 - len("/" + POSTGRES_SOCKET)
 # Anything else would have to be quoted in a list of PostgreSQL, a line of Valkey or a broker URL.
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./+=@~-]*\Z")
-_OURS = {"run", "log", "valkey", "postgres", "postgres.new"}
+_OURS = {"run", "log", "valkey", "postgres", "demo"}
+"""Before the first dot: data that was set aside has a longer name."""
 ANOTHER_HOME = "set TILEBOX_CELERY_HOME to a directory of your own"
 
 
@@ -81,16 +84,47 @@ def make_folders(layout: Layout) -> None:
     Raises:
         EmbeddedStackError: The directory cannot be written, or belongs to another user.
     """
-    try:
-        _make_home(layout)
+    make_home(layout)
+    with using(layout):
         for folder in (layout.run, layout.log, layout.valkey):
             folder.mkdir(mode=0o700, exist_ok=True)
-            _check_owner(folder)
+            check_owner(folder)
             if stat.S_IMODE(folder.stat().st_mode) != 0o700:
                 folder.chmod(0o700)
+
+
+def make_home(layout: Layout) -> None:
+    """Create the data directory with mode 0700; one that holds other things too keeps its mode.
+
+    Raises:
+        EmbeddedStackError: It cannot be created.
+    """
+    with using(layout):
+        layout.home.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            layout.home.mkdir(mode=0o700)
+        except FileExistsError:
+            is_ours = all(path.name.partition(".")[0] in _OURS for path in layout.home.iterdir())
+            if is_ours and layout.home.stat().st_mode & 0o077:
+                layout.home.chmod(0o700)
+
+
+@contextlib.contextmanager
+def using(layout: Layout) -> Iterator[None]:
+    """Say in one sentence why a data directory cannot be used, whatever the system says about it.
+
+    Raises:
+        EmbeddedStackError: It is no directory, or cannot be read or written as what happens inside needs it.
+    """
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISDIR(layout.home.stat().st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, "it is not a directory")
+        yield
     except OSError as error:
+        reason = error.strerror or type(error).__name__
         raise EmbeddedStackError(
-            f"The data directory {layout.home} cannot be used ({error.strerror}): {ANOTHER_HOME}."
+            f"The data directory {layout.home!s:.200} cannot be used ({reason}): {ANOTHER_HOME}."
         ) from error
 
 
@@ -133,19 +167,8 @@ def _holds_sockets(folder: Path) -> bool:
     return True
 
 
-def _make_home(layout: Layout) -> None:
-    try:
-        layout.home.parent.mkdir(parents=True, exist_ok=True)
-        layout.home.mkdir(mode=0o700)
-    except FileExistsError:
-        if not layout.home.is_dir():
-            raise NotADirectoryError(0, "it is not a directory") from None
-        # A folder that holds other things too keeps its mode: ours inside it are private anyway.
-        if layout.home.stat().st_mode & 0o077 and all(path.name in _OURS for path in layout.home.iterdir()):
-            layout.home.chmod(0o700)
-
-
-def _check_owner(folder: Path) -> None:
+def check_owner(folder: Path) -> None:
+    """Raise EmbeddedStackError if a folder of a data directory belongs to another user."""
     owner = folder.stat().st_uid
     if owner == os.geteuid():
         return

@@ -41,7 +41,7 @@ def flock_within(descriptor: int, seconds: float, *, shared: bool = False) -> bo
 def is_flocked(path: Path) -> bool:
     """Say whether a process holds the lock of this file exclusively."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # to look must work where nothing can be written
     except FileNotFoundError:
         return False
     try:
@@ -62,7 +62,7 @@ def try_record_lock(descriptor: int) -> bool:
 def record_lock_holder(path: Path) -> int | None:
     """Return the pid that holds the record lock, 0 if it lives in another pid namespace, or None if nobody does."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # to look must work where nothing can be written
     except FileNotFoundError:
         return None
     try:

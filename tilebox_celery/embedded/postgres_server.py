@@ -10,13 +10,13 @@ from pathlib import Path
 
 from tilebox_celery.embedded.binaries import postgres_folders
 from tilebox_celery.embedded.layout import ANOTHER_HOME, POSTGRES_SOCKET, Layout
+from tilebox_celery.embedded.places import check_disk
 from tilebox_celery.embedded.processes import processes_in
 from tilebox_celery.embedded.server import Server, can_connect, clean_environment
 from tilebox_celery.embedded.unprivileged import command
 from tilebox_celery.errors import EmbeddedStackError
 
 DATABASE = "tilebox"
-_NEEDED_BYTES = 200 * 1024 * 1024
 
 
 class PostgresServer(Server):
@@ -78,7 +78,7 @@ class PostgresServer(Server):
 
     def _initialise(self, programs: Path, lock: int) -> None:
         """Build the cluster beside its place and rename it when it is whole and on disk."""
-        self._check_disk()
+        check_disk(self.layout, self.layout.home)
         new = self.layout.home / "postgres.new"
         shutil.rmtree(new, ignore_errors=True)  # of an attempt that was killed
         initdb = [str(programs / "initdb"), "-D", str(new)]
@@ -98,15 +98,6 @@ class PostgresServer(Server):
         home = os.open(self.layout.home, os.O_RDONLY | os.O_DIRECTORY)
         os.fsync(home)
         os.close(home)
-
-    def _check_disk(self) -> None:
-        disk = os.statvfs(self.layout.home)
-        free = disk.f_bavail * disk.f_frsize
-        if free < _NEEDED_BYTES:
-            raise EmbeddedStackError(
-                f"The disk of {self.layout.home} has {free >> 20} MB left, and the ledger needs "
-                f"{_NEEDED_BYTES >> 20} MB to begin: free some, or {ANOTHER_HOME} on another disk."
-            )
 
     def _clear_leftovers(self) -> None:
         """Remove lock files whose pid now belongs to somebody else; called when no server of this data lives."""

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from tilebox_celery.embedded.binaries import check_installed
 from tilebox_celery.embedded.control import await_servers, ready_state, stop_servers
-from tilebox_celery.embedded.layout import VALKEY_SOCKET, layout_of, make_folders
+from tilebox_celery.embedded.layout import VALKEY_SOCKET, layout_of, make_folders, using
 from tilebox_celery.embedded.locks import record_lock_holder
 from tilebox_celery.embedded.processes import processes_with_open
 from tilebox_celery.embedded.state import State
@@ -67,7 +67,7 @@ def start(home: Path, idle_stop: timedelta = timedelta(seconds=60)) -> Stack:
         >>> psycopg.connect(stack.ledger_url)  # doctest: +SKIP
     """
     layout = layout_of(home)
-    with _in_this_process:
+    with _in_this_process, using(layout):
         if not layout.run.is_dir():
             check_installed()
         make_folders(layout)
@@ -97,31 +97,37 @@ def down(home: Path) -> bool:
         EmbeddedStackError: They cannot be stopped from here.
     """
     layout = layout_of(home)
-    return layout.run.is_dir() and stop_servers(layout)
+    with using(layout):
+        return layout.run.is_dir() and stop_servers(layout)
 
 
 def status(home: Path) -> StackStatus:
-    """Return what runs in a data directory, changing nothing."""
+    """Return what runs in a data directory, changing nothing.
+
+    Raises:
+        EmbeddedStackError: It cannot be looked at.
+    """
     from tilebox_celery.embedded.postgres_server import PostgresServer
     from tilebox_celery.embedded.valkey_server import ValkeyServer
 
     layout = layout_of(home)
-    state = ready_state(layout)
-    stack = _stack(state) if state else None
-    supervisor = record_lock_holder(layout.supervisor_lock)
-    users = processes_with_open(layout.users_lock)
-    return StackStatus(
-        home=layout.home,
-        running=state is not None,
-        ledger_url=stack.ledger_url if stack else None,
-        broker_url=stack.broker_url if stack else None,
-        supervisor_pid=supervisor,
-        postgres_pid=PostgresServer(layout, layout.run).find_main_process(),
-        valkey_pid=ValkeyServer(layout, layout.run).find_main_process(),
-        user_pids=tuple(sorted(pid for pid in users if pid != supervisor)),
-        postgres_bytes=_size_bytes(layout.postgres),
-        valkey_bytes=_size_bytes(layout.valkey),
-    )
+    with using(layout):
+        state = ready_state(layout)
+        stack = _stack(state) if state else None
+        supervisor = record_lock_holder(layout.supervisor_lock)
+        users = processes_with_open(layout.users_lock)
+        return StackStatus(
+            home=layout.home,
+            running=state is not None,
+            ledger_url=stack.ledger_url if stack else None,
+            broker_url=stack.broker_url if stack else None,
+            supervisor_pid=supervisor,
+            postgres_pid=PostgresServer(layout, layout.run).find_main_process(),
+            valkey_pid=ValkeyServer(layout, layout.run).find_main_process(),
+            user_pids=tuple(sorted(pid for pid in users if pid != supervisor)),
+            postgres_bytes=_size_bytes(layout.postgres),
+            valkey_bytes=_size_bytes(layout.valkey),
+        )
 
 
 _in_this_process = threading.Lock()

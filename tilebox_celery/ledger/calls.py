@@ -106,6 +106,25 @@ class Finished:
     def __len__(self) -> int:
         return len(self.task_ids)
 
+    def cut(self, count: int) -> None:
+        """Keep the first tasks only; what was half added goes, too."""
+        for values in (
+            self.job_ids,
+            self.task_ids,
+            self.start_us,
+            self.run_us,
+            self.cpu_us,
+            self.peak_rss,
+            self.displays,
+            self.results,
+            self.has_subtasks,
+        ):
+            del values[count:]
+        del self.subtasks[sum(self.has_subtasks) :]
+        self.family = FamilyBuilder()
+        for batch, routes in self.subtasks:
+            self.family.add(batch, routes)
+
     def split(self) -> Iterator["Finished"]:
         """Give a report of each task alone."""
         subtasks = iter(self.subtasks)

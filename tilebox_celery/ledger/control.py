@@ -8,8 +8,9 @@ import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from tilebox_celery.errors import ArgumentError, NotFoundError
@@ -38,7 +39,7 @@ AHEAD_BYTES = 65_536
 """A submission of more takes longer than a slot needs to come."""
 AHEAD_PAUSE = 0.1
 """Seconds without trying after no slot was idle."""
-TO_DISK = b"select pg_logical_emit_message(true, 'tbx', '')"
+TO_DISK = b"select pg_logical_emit_message(true, 'tbx', ''), (select j.submitted_at from tbx.jobs j where j.uuid = %s)"
 """A transaction whose commit waits until it and all before it are on the disk, as the settings of the server say."""
 CANCEL = b"select j.id, tbx.cancel(%s, j.id) from tbx.jobs j where j.uuid = %s"
 PARK = b"select tbx.park(%s, %s)"
@@ -62,7 +63,7 @@ UPDATE_CLUSTER = b"""
 OPEN_TASKS = b"""
     select count(*) filter (where t.state = 'QUEUED'), count(*) filter (where t.state = 'RUNNING')
     from tbx.jobs j join tbx.tasks t on t.job_id = j.id
-    where j.finished_at is null and j.canceled_at is null and t.state in ('QUEUED', 'RUNNING')
+    where j.finished_at is null and t.state in ('QUEUED', 'RUNNING')
         and t.route_id = any (array(select r.id from tbx.routes r where r.cluster_id = %s))"""
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _CLUSTER_REGISTRY = 7412
@@ -109,8 +110,11 @@ class LedgerControl:
         self._ahead_at = 0.0
         self.actor = lit.clean_text(actor or _user_and_host())
 
-    def submit(self, submission: Submission) -> None:
+    def submit(self, submission: Submission) -> datetime:
         """Store a job with its root tasks; submitting the same id again changes nothing.
+
+        Returns:
+            When it was submitted, by the clock of the ledger.
 
         Raises:
             NotFoundError: A cluster does not exist, or none is named and there is no default.
@@ -119,7 +123,7 @@ class LedgerControl:
         canvas = None if submission.canvas is None else json.dumps(submission.canvas)
         names_all = all(batch.clusters)
 
-        def call(connection: Connection) -> None:
+        def call(connection: Connection) -> datetime:
             default = None if names_all else self.routes.default_cluster(connection)
             routes = self.routes.of_batch(connection, batch, default or "")
             ahead, wake_ups = self._wake_ahead(connection, batch, routes[0])
@@ -136,9 +140,11 @@ class LedgerControl:
             # The message travels while the ledger stores the job: whoever it wakes waits for that.
             publish = partial(self.publish, wake_ups) if wake_ups else None
             self._publish(read_answer(SUBMIT(connection, parameters, publish)))
-            connection.execute(TO_DISK)
+            _, submitted_at = connection.execute(TO_DISK, (submission.id,)).fetchone() or (None, None)
+            assert submitted_at is not None, "the call before stored it, or found it stored"
+            return cast("datetime", submitted_at).astimezone(UTC)  # timestamptz
 
-        self.session.run(call)
+        return self.session.run(call)
 
     def cancel(self, job: UUID) -> bool:
         """Keep the queued tasks of a job from being picked up.
@@ -194,7 +200,7 @@ class LedgerControl:
             ArgumentError: The name or the slug cannot be used, or the slug is taken.
         """
         drawn = new_cluster_slug(name)  # checks the name, too
-        if slug is not None and not _SLUG.fullmatch(slug):
+        if slug is not None and not (isinstance(slug, str) and _SLUG.fullmatch(slug)):
             raise ArgumentError(
                 f"A cluster slug has 1 to 128 letters, digits, '-', '_' or '.', and starts with a letter or digit; "
                 f"{slug!r:.80} does not."
@@ -248,7 +254,7 @@ class LedgerControl:
                 if queued or running:
                     raise ArgumentError(
                         f"Cluster {slug!r} has {queued:,} queued and {counted(running, 'running task')}: "
-                        "wait for their jobs, or cancel them, before you delete it."
+                        "let their jobs complete before you delete it; jobs.retry lets a canceled or failed one go on."
                     )
                 connection.execute(
                     b"update tbx.clusters set deleted_at = tbx.now(), is_default = false where id = %s", (cluster,)

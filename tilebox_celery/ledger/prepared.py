@@ -17,6 +17,8 @@ from tilebox_celery.postgres.connection import Connection
 
 _numbers = count(1)
 _prepared: WeakKeyDictionary[Connection, set[bytes]] = WeakKeyDictionary()
+_FORGOTTEN = b"26000"
+"""The statement does not exist: psycopg sends DEALLOCATE ALL after each rollback."""
 
 
 class PreparedCall:
@@ -48,9 +50,7 @@ class PreparedCall:
         """
         pgconn = connection.pgconn
         known = _prepared.setdefault(connection, set())
-        if self._name not in known:
-            _check(pgconn.prepare(self._name, self._sql), connection)
-            known.add(self._name)
+        self._prepare(connection, known)
         formats = None
         if any(isinstance(value, bytearray) for value in parameters):
             formats = [pq.Format(isinstance(value, bytearray)) for value in parameters]
@@ -68,11 +68,20 @@ class PreparedCall:
             result = pgconn.get_result()
             while pgconn.get_result() is not None:
                 pass
+        if result is not None and result.error_field(pq.DiagnosticField.SQLSTATE) == _FORGOTTEN:
+            known.clear()
+            self._prepare(connection, known)
+            result = pgconn.exec_prepared(self._name, values, formats, pq.Format.BINARY)
         _check(result, connection)
         transformer = Transformer(connection)
         transformer.set_pgresult(result)
         rows: list[tuple[Any, ...]] = transformer.load_rows(0, result.ntuples, tuple)
         return rows
+
+    def _prepare(self, connection: Connection, known: set[bytes]) -> None:
+        if self._name not in known:
+            _check(connection.pgconn.prepare(self._name, self._sql), connection)
+            known.add(self._name)
 
 
 def _check(result: Any, connection: Connection) -> None:

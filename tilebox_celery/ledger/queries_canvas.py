@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, Text, any_, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from tilebox_celery.ledger.queries_tasks import Route, edges_statement, is_one_of, learn_routes
-from tilebox_celery.ledger.tables import jobs, runner_tasks, task_results, tasks
+from tilebox_celery.ledger.tables import job_limits, jobs, runner_tasks, task_results, tasks
 from tilebox_celery.model.identifiers import TaskIdentifier
 
 
@@ -26,6 +26,9 @@ class GraphTask:
     input: bytes
     max_retries: int
     optional: bool
+    cluster: str
+    limit: tuple[str, int] | None
+    """Key, and how many tasks of the job may run at once under it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,11 @@ def read_graph(connection: Connection, job_id: UUID) -> JobGraph | None:
     rows = connection.execute(graph_statement(row.id)).fetchall()
     known: dict[int, Route] = {}
     learn_routes(connection, known, {each.route_id for each in rows})
+    limits = (
+        {key: (name, most) for key, name, most in connection.execute(limits_statement(row.id))}
+        if any(each.limit_id is not None for each in rows)
+        else {}
+    )
     return JobGraph(
         row.id,
         row.canvas,
@@ -66,6 +74,8 @@ def read_graph(connection: Connection, job_id: UUID) -> JobGraph | None:
                 each.input,
                 each.max_retries,
                 each.optional,
+                known[each.route_id].cluster,
+                None if each.limit_id is None else limits[each.limit_id],
             )
             for each in rows
         ],
@@ -109,8 +119,13 @@ def shape_statement(job_id: UUID) -> Select[Any]:
 
 def graph_statement(job_key: int) -> Select[Any]:
     """Select the tasks of a job in the order of their ids."""
-    wanted = ("id", "group_id", "parent_id", "route_id", "display", "input", "max_retries", "optional")
+    wanted = ("id", "group_id", "parent_id", "route_id", "limit_id", "display", "input", "max_retries", "optional")
     return select(*(tasks.c[name] for name in wanted)).where(tasks.c.job_id == job_key).order_by(tasks.c.id)
+
+
+def limits_statement(job_key: int) -> Select[Any]:
+    """Select the limits of a job."""
+    return select(job_limits.c.id, job_limits.c.key, job_limits.c.max_running).where(job_limits.c.job_id == job_key)
 
 
 def roots_statement(job_key: int) -> Select[Any]:

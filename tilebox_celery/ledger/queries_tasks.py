@@ -129,13 +129,6 @@ class TaskReader:
         )
 
 
-def task_input(connection: Connection, job_key: int, task_key: int) -> bytes | None:
-    """Return the serialised input of a task; None if there is no such task."""
-    statement = select(tasks.c.input).where(tasks.c.job_id == job_key, tasks.c.id == task_key)
-    found: bytes | None = connection.execute(statement).scalar()
-    return found
-
-
 def tasks_statement(job_key: int, after: int, limit: int) -> Select[Any]:
     """Select tasks of a job in the order of their ids; the runner only of those that run."""
     wanted = ("id", "group_id", "parent_id", "route_id", "state", "attempt", "optional", "max_retries", "display")

@@ -1,18 +1,21 @@
 """Keep one connection for calls, and repeat a call that a lost connection or a deadlock interrupted."""
 
 import contextlib
+import getpass
 import os
 import random
 import threading
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from tilebox_celery.errors import AuthenticationError, InternalServerError, LedgerUnavailable, TileboxCeleryError
 from tilebox_celery.postgres.connection import Connection, sentences
+from tilebox_celery.settings import redact_url
 
 Result = TypeVar("Result")
 
@@ -20,6 +23,8 @@ PAUSES = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 """Seconds before each repetition: a Postgres that restarts is back within their sum."""
 _REPEATABLE = ("40001", "40P01", "TBX01")
 _LOST = ("08", "57P")
+_FORBIDDEN = "42501"
+_RIGHTS = ("SELECT, INSERT, UPDATE, DELETE ON ALL TABLES", "USAGE, SELECT ON ALL SEQUENCES", "EXECUTE ON ALL FUNCTIONS")
 
 
 class CallSession:
@@ -115,7 +120,39 @@ def translate(error: psycopg.Error, url: str) -> TileboxCeleryError:
         except (AuthenticationError, LedgerUnavailable) as sentence:
             return sentence
     text = error.diag.message_primary or " ".join(str(error).split())
+    if state == _FORBIDDEN:
+        return AuthenticationError(_sentence_of_rights(text, url))
     return InternalServerError(f"The ledger refused a call: {text} (SQLSTATE {state or 'unknown'}).")
+
+
+@contextlib.contextmanager
+def translating(url: str) -> Iterator[None]:
+    """Turn what psycopg raises inside into one clear sentence.
+
+    Args:
+        url: Of the ledger.
+
+    Raises:
+        AuthenticationError: The role lacks a right.
+        LedgerUnavailable: The server went away.
+        InternalServerError: The ledger refused a statement.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        raise translate(error, url) from error
+
+
+def _sentence_of_rights(text: str, url: str) -> str:
+    given = conninfo_to_dict(url)
+    role = str(given.get("user") or os.environ.get("PGUSER") or getpass.getuser())
+    quoted = '"' + role.replace('"', '""') + '"'
+    grants = "; ".join(f"GRANT {right} IN SCHEMA tbx TO {quoted}" for right in _RIGHTS)
+    return (
+        f"Role {quoted} may not do this in the ledger at {redact_url(url)} ({text}): its owner can run "
+        f"GRANT USAGE ON SCHEMA tbx TO {quoted}; {grants}; but 'tilebox-celery db upgrade' is for the owner, "
+        f"or for a role with CREATE on an empty database."
+    )
 
 
 _sessions: "weakref.WeakSet[CallSession]" = weakref.WeakSet()

@@ -25,6 +25,7 @@ class Cluster:
     display_name: str
     description: str = field(default="", repr=False)
     deletable: bool = field(default=True, repr=False)
+    """Whether no task runs or could run in it now; tasks that wait, or whose job is canceled, still refuse to go."""
 
 
 def new_cluster_slug(name: str) -> str:
@@ -34,12 +35,14 @@ def new_cluster_slug(name: str) -> str:
         name: The display name.
 
     Raises:
-        ArgumentError: The name is empty, too long, or not printable.
+        ArgumentError: The name is no text, empty, too long, or not printable.
 
     Example:
         >>> new_cluster_slug("Near Real Time")[:-14]
         'near-real-time-'
     """
+    if not isinstance(name, str):
+        raise ArgumentError(f"The name of a cluster is a text, not {name!r:.80}.")
     if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
         raise ArgumentError(f"A cluster needs a printable name of 1 to {_MAX_NAME} characters, not {name[:64]!r}.")
     words = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "cluster"

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
     from tilebox_celery.model.job import Job
 
 MAX_PROGRESS_LABELS = 1000
-"""How many progress bars one job may have."""
+"""How many progress bars one task may move; a job has those of all its tasks."""
+
+MAX_COUNT = 2**63 - 1
+"""How far a progress bar counts."""
+MAX_LABEL = 256
+"""Characters of a progress label."""
 
 
 class TaskCache(Protocol):
@@ -78,11 +83,10 @@ class ProgressUpdate:
         """Announce more work.
 
         Raises:
-            ArgumentError: The number is negative.
+            ArgumentError: The number is negative, no whole number, or more than a bar can hold.
         """
-        _check_count(count)
         with self._lock:
-            self.total += count
+            self.total = _moved_count(self.total, count)
         if self._moved is not None:
             self._moved()
 
@@ -90,11 +94,10 @@ class ProgressUpdate:
         """Mark work as done.
 
         Raises:
-            ArgumentError: The number is negative.
+            ArgumentError: The number is negative, no whole number, or more than a bar can hold.
         """
-        _check_count(count)
         with self._lock:
-            self.completed += count
+            self.completed = _moved_count(self.completed, count)
         if self._moved is not None:
             self._moved()
 
@@ -281,11 +284,14 @@ class ExecutionContext(ABC):
         """Return a progress bar of the job; the same label is the same bar for all tasks.
 
         Args:
-            label: Which bar; None is the unnamed one. A job has at most 1,000.
+            label: Which bar; None is the unnamed one. A task has at most 1,000.
 
         Example:
             context.progress("tiles").add(len(tiles))
             context.progress("tiles").done(1)
+
+        Raises:
+            ArgumentError: The label is no text or has more than 256 characters, or the task has too many.
         """
 
     @property
@@ -313,6 +319,26 @@ class ExecutionContext(ABC):
         """What the runner shares among all tasks that it runs, such as open connections."""
 
 
-def _check_count(count: int) -> None:
+def check_label(label: object) -> None:
+    """Refuse what cannot be the label of a progress bar.
+
+    Raises:
+        ArgumentError: It is neither a text nor None, or too long.
+    """
+    if label is not None and not isinstance(label, str):
+        raise ArgumentError(f"A progress label is a text, or None, not {label!r:.80}.")
+    if label is not None and len(label) > MAX_LABEL:
+        raise ArgumentError(
+            f"A progress label has at most {MAX_LABEL} characters, {label!r:.40}... has {len(label):,}: "
+            "it names a bar that many tasks move."
+        )
+
+
+def _moved_count(before: int, count: int) -> int:
     if type(count) is not int or count < 0:
         raise ArgumentError(f"Progress takes a whole number of 0 or more, not {count!r:.80}.")
+    if before + count > MAX_COUNT:
+        raise ArgumentError(
+            f"A progress bar counts to {MAX_COUNT:,} at most: {before:,} and {count:,} more do not fit."
+        )
+    return before + count

@@ -1,10 +1,11 @@
 """What a client gets back about a job: its state, statistics, tasks and clusters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import InitVar, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from html import escape
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from tilebox_celery.errors import ArgumentError
@@ -67,8 +68,15 @@ class ExecutionStats:
         return self.compute_time / self.elapsed if self.elapsed else 0.0
 
 
+class _OfClient:
+    """Where a value keeps its client, which is no field of it: connections are neither copied nor pickled."""
+
+    __slots__ = ("_waiter",)
+    _waiter: JobWaiter | None
+
+
 @dataclass(frozen=True, slots=True)
-class Job:
+class Job(_OfClient):
     """A job as it was when it was asked for; `client.jobs().find(job)` asks again."""
 
     id: UUID
@@ -82,7 +90,20 @@ class Job:
     """Also true if a failed task stopped the job."""
     progress: list[ProgressIndicator] = field(default_factory=list)
     execution_stats: ExecutionStats = field(default_factory=ExecutionStats)
-    _client: JobWaiter | None = field(default=None, repr=False, compare=False)
+    _client: InitVar[JobWaiter | None] = None
+
+    def __post_init__(self, _client: JobWaiter | None) -> None:
+        object.__setattr__(self, "_waiter", _client)
+
+    def __copy__(self) -> "Job":
+        return replace(self, _client=self._waiter)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Job":
+        values = {each.name: deepcopy(getattr(self, each.name), memo) for each in fields(self)}
+        return Job(**values, _client=self._waiter)
+
+    def __reduce__(self) -> tuple[type["Job"], tuple[Any, ...]]:
+        return Job, tuple(getattr(self, each.name) for each in fields(self))
 
     @property
     def completed(self) -> bool:
@@ -101,9 +122,9 @@ class Job:
         Raises:
             TimeoutError: It was not done in time; it goes on.
         """
-        if self._client is None:
+        if self._waiter is None:
             raise ArgumentError(f"Job {self.id} does not know its client; call client.jobs().wait(job) instead.")
-        return self._client.wait(self, timeout)
+        return self._waiter.wait(self, timeout)
 
     def _repr_html_(self) -> str:
         """Draw a static card for notebooks; names are escaped, and there is no script in it."""
@@ -161,7 +182,6 @@ class TaskView:
     depends_on: list[UUID] = field(default_factory=list)
     optional: bool = False
     max_retries: int = 0
-    input: bytes = b""
     started_at: datetime | None = None
     finished_at: datetime | None = None
     runner: str | None = None

@@ -89,7 +89,7 @@ def describe_error(error: BaseException, frames: TracebackType | None) -> dict[s
     """Return the attributes by which OpenTelemetry knows an exception."""
     try:
         message = str(error)
-    except Exception:  # a user's __str__ may raise anything
+    except BaseException:  # a user's __str__ may raise anything
         message = show(error)
     return {
         "exception.type": f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins."),

@@ -55,7 +55,7 @@ def show(value: object) -> str:
         return value
     try:
         return repr(value)
-    except Exception as error:  # a user's __repr__ may raise anything
+    except BaseException as error:  # a user's __repr__ may raise anything
         return f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
 
 
@@ -63,7 +63,7 @@ def format_error(error: BaseException, frames: TracebackType | None) -> str:
     """Write an exception with its traceback, also one whose own str fails."""
     try:
         return "".join(traceback.format_exception(type(error), error, frames))
-    except Exception:  # a user's __str__ may raise anything
+    except BaseException:  # a user's __str__ may raise anything
         return "".join(traceback.format_tb(frames)) + show(error)
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tilebox_celery.errors import AuthenticationError, LedgerUnavailable
-from tilebox_celery.settings import redact_url
+from tilebox_celery.errors import ArgumentError, AuthenticationError, LedgerUnavailable
+from tilebox_celery.settings import check_ledger_url, redact_text, redact_url
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 
@@ -30,15 +30,16 @@ def connect(url: str, *, durable: bool = True, name: str = "tilebox-celery") -> 
         name: Shown in ``pg_stat_activity``.
 
     Raises:
+        ArgumentError: The URL cannot be read.
         AuthenticationError: The server refused the login.
         LedgerUnavailable: The server cannot be reached.
     """
     options = PLANNER + ("" if durable else " -c synchronous_commit=off")
+    given = _read(url)
+    if given.get("options"):
+        options = f"{given['options']} {options}"
+    conninfo = make_conninfo(url, options=options, application_name=name)
     with sentences(url):
-        given = conninfo_to_dict(url)
-        if given.get("options"):
-            options = f"{given['options']} {options}"
-        conninfo = make_conninfo(url, options=options, application_name=name)
         connection = psycopg.connect(conninfo, autocommit=True, connect_timeout=int(given.get("connect_timeout") or 10))
         connection.prepare_threshold = 0
         return connection
@@ -63,12 +64,19 @@ def sentences(url: str) -> Iterator[None]:
         ) from None
 
 
-def _one_line(text: str, url: str) -> str:
+def _read(url: str) -> dict[str, Any]:
+    check_ledger_url(url)
     try:
-        password = conninfo_to_dict(url).get("password")
-    except psycopg.Error:
-        password = None
-    if password:
-        text = text.replace(str(password), "***")
-    text = " ".join(text.replace("connection failed: ", "").split())
+        given = conninfo_to_dict(url)
+        int(given.get("connect_timeout") or 10)
+    except (psycopg.ProgrammingError, ValueError):  # its text may quote a part of the password
+        raise ArgumentError(
+            f"The ledger URL {redact_url(url)} cannot be read: after its ? it may name only options that libpq knows, "
+            "and special characters are percent-encoded."
+        ) from None
+    return given
+
+
+def _one_line(text: str, url: str) -> str:
+    text = " ".join(redact_text(text.replace("connection failed: ", ""), url).split())
     return re.sub(r" ?Is the server running [^?]*\?", "", text).rstrip(".")  # ours follows, and asks it once

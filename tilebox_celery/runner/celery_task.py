@@ -33,6 +33,20 @@ def is_celery_task(task: object) -> bool:
     return isinstance(task, Task) or (isinstance(task, type) and issubclass(task, Task))
 
 
+def is_signature(thing: object) -> bool:
+    """Tell whether something is a signature of Celery, also a chain, group or chord, without loading Celery.
+
+    Example:
+        >>> is_signature({"task": "add"})
+        False
+    """
+    if "celery" not in sys.modules:
+        return False
+    from celery import Signature
+
+    return isinstance(thing, Signature)
+
+
 def adopt(task: Any) -> Any:
     """Return the task behind what a user passed, ready to run in canvas jobs.
 

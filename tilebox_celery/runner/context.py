@@ -8,10 +8,17 @@ from uuid import UUID
 from tilebox_celery.caches import FencedCache, JobCache, NoCache
 from tilebox_celery.errors import ArgumentError
 from tilebox_celery.ledger.calls import ClaimedTask, JobRef
-from tilebox_celery.model.context import MAX_PROGRESS_LABELS, CurrentTask, ExecutionContext, ProgressUpdate
+from tilebox_celery.model.context import (
+    MAX_PROGRESS_LABELS,
+    CurrentTask,
+    ExecutionContext,
+    ProgressUpdate,
+    check_label,
+)
 from tilebox_celery.model.submission import FutureTask, HasSlug, SubtaskCollector
 from tilebox_celery.model.task import Task
 from tilebox_celery.model.task_ids import public_task_id
+from tilebox_celery.model.text import storable
 from tilebox_celery.runner.registry import TaskEntry
 from tilebox_celery.runner.task_calls import TaskCalls
 
@@ -139,9 +146,10 @@ class TaskContext(ExecutionContext):
 
     def progress(self, label: str | None = None) -> ProgressUpdate:
         """Return the progress bar of a label."""
+        check_label(label)
         if self.progress_bars is None:
             self.progress_bars = {}
-        key = label or ""
+        key = storable(label or "")  # two labels that are stored alike are one bar
         if key not in self.progress_bars:
             if len(self.progress_bars) >= MAX_PROGRESS_LABELS:
                 raise ArgumentError(

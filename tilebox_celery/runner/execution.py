@@ -21,7 +21,7 @@ from tilebox_celery.observability.logging import get_logger, log_task_failure
 from tilebox_celery.observability.text import show
 from tilebox_celery.runner.canvas_roots import RootTasks
 from tilebox_celery.runner.context import TaskContext
-from tilebox_celery.runner.outcome import PLAIN, Computed, Failed, RetryAskedError
+from tilebox_celery.runner.outcome import PLAIN, Computed, Failed, Interrupted, RetryAskedError
 from tilebox_celery.runner.registry import CeleryEntry, TaskEntry, TaskRegistry
 from tilebox_celery.runner.reports import Ask
 from tilebox_celery.runner.task_calls import TaskCalls
@@ -83,7 +83,7 @@ def execute_task(
     except RetryAskedError as error:
         get_logger().info("Task %s will be run again: %s", name, error)
         return Failed(None, error.report, error.delay_us), context
-    except KeyboardInterrupt:  # the user's second Ctrl-C
+    except Interrupted:
         raise
     except BaseException as error:
         log_task_failure(get_logger(), name, error)
@@ -142,7 +142,7 @@ def _failed(error: BaseException, claimed: ClaimedTask, context: TaskContext | N
     report = "".join(traceback.format_exception(_without_our_frames(error)))
     try:
         shown = failed_display(shown, error)
-    except Exception:  # a user's __repr__ may raise anything
+    except BaseException:  # a user's __repr__ may raise anything
         shown = cut_display(f"{shown}\n{show(error)}")
     return Failed(shown, cut_error(report))
 

@@ -14,6 +14,7 @@ from tilebox_celery.ledger.runners import drain_runner, register_runner, registe
 from tilebox_celery.postgres.connection import connect
 from tilebox_celery.runner.execution import Environment
 from tilebox_celery.runner.keeper_process import KeeperProcess
+from tilebox_celery.runner.outcome import Interrupted
 from tilebox_celery.runner.page import Pages
 from tilebox_celery.runner.reports import Reports
 from tilebox_celery.runner.slot_loop import SlotLoop
@@ -27,7 +28,8 @@ KEEPER_AFTER = 2.0
 def run_until_idle(runner: "TaskRunner") -> None:
     """Claim and run until a claim is empty.
 
-    The first Ctrl-C ends claiming; a second one gives the running task back and raises KeyboardInterrupt.
+    The first Ctrl-C ends claiming; a second one gives the running task back and raises KeyboardInterrupt. SIGTERM does
+    the same, and then what it does without us: it ends the process, unless somebody handles it.
 
     Args:
         runner: Whose tasks, cache and settings it has.
@@ -64,7 +66,7 @@ def run_until_idle(runner: "TaskRunner") -> None:
         timer.daemon = True
         timer.start()
         try:
-            with _two_interrupts(pages):
+            with _two_signals(pages) as taken:
                 loop.run()
         finally:
             timer.cancel()
@@ -74,22 +76,30 @@ def run_until_idle(runner: "TaskRunner") -> None:
             runner.publish.close()
             if reports.connection is not first:
                 reports.connection.close()
+    if signal.SIGTERM in taken:
+        signal.raise_signal(signal.SIGTERM)
 
 
 @contextlib.contextmanager
-def _two_interrupts(pages: Pages) -> Iterator[None]:
+def _two_signals(pages: Pages) -> Iterator[list[int]]:
+    """Drain by the first signal, interrupt by the second, and give those that came; the grace is the keeper's."""
+    taken: list[int] = []
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield taken
         return
-    before = signal.getsignal(signal.SIGINT)
 
     def handle(number: int, frame: FrameType | None) -> None:
+        taken.append(number)
         if pages.is_draining():
-            raise KeyboardInterrupt
+            raise Interrupted
         pages.drain()
 
-    signal.signal(signal.SIGINT, handle)
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield taken
+    except Interrupted:
+        if taken[-1] != signal.SIGTERM:
+            raise KeyboardInterrupt from None  # Python ends by the signal for this very type alone
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -11,6 +11,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 
 import psycopg
@@ -20,11 +21,15 @@ from tilebox_celery.errors import TileboxCeleryError
 from tilebox_celery.ledger import runners
 from tilebox_celery.ledger.calls import Answer
 from tilebox_celery.postgres.connection import Connection, connect
+from tilebox_celery.runner.drain_clock import TICK, DrainClock
+from tilebox_celery.runner.offspring import Offspring
 from tilebox_celery.runner.page import Batch, Pages
+from tilebox_celery.runner.patience import patience
 from tilebox_celery.runner.processes import ProcessWatch, is_stopped
 
-TICK = 0.5
 SWEEP = 1.0
+PATIENCE = 10.0
+LAST_WORDS = 600.0
 STALE_BATCH_NS = 500_000_000
 
 
@@ -32,8 +37,8 @@ class Keeper:
     """Watches one worker.
 
     Args:
-        order: ``runner_id``, ``ledger_url``, ``broker_url``, ``parent``, ``pages_fd``, ``slots``, ``pipe_fd``, and in
-            seconds ``lease``, ``heartbeat``, ``grace``.
+        order: ``runner_id``, ``ledger_url``, ``broker_url``, ``parent``, ``since``, ``pages_fd``, ``slots``,
+            ``pipe_fd``, and in seconds ``lease``, ``heartbeat``, ``grace``.
     """
 
     def __init__(self, order: dict[str, object]) -> None:
@@ -42,53 +47,57 @@ class Keeper:
         self._publish = Publisher(None if order["broker_url"] is None else str(order["broker_url"]))
         self.parent = int(str(order["parent"]))
         self.pages = Pages(int(str(order["slots"])), int(str(order["pages_fd"])))
-        self.pipe = int(str(order["pipe_fd"]))
         self.lease = timedelta(seconds=float(str(order["lease"])))
         self.heartbeat = float(str(order["heartbeat"]))
-        self.grace = float(str(order["grace"]))
+        self.offspring = Offspring(self.parent, int(str(order["since"])))
+        grace = float(str(order["grace"]))
+        self.clock = DrainClock(self.parent, self.pages, self.offspring, int(str(order["pipe_fd"])), grace)
         self.connection: Connection | None = None
         self.watch = ProcessWatch()
         self.watch.add(self.parent)
         self.dead_slots: set[int] = set()
-        self.drain_until: float | None = None
+        self.ended: set[int] = set()
+        """Processes whose leavings were ended: their pid may be another's by now."""
         self.told_drain = False
         self.is_outdated = False
 
     def run(self) -> None:
         """Serve until the worker is gone."""
+        self.clock.start()
         next_beat = next_sweep = 0.0
         while True:
             now = time.monotonic()
             self._look_at_slots()
+            if any(batch.position >= 0 for batch in self._slots()):
+                self.offspring.look()
             if self.watch.is_gone(self.parent):
                 self._parent_gone()
                 return
-            try:
-                if now >= next_beat:
-                    next_beat = now + self.heartbeat
-                    self._beat()
-                if now >= next_sweep:
-                    next_sweep = now + SWEEP
-                    self._tell(runners.sweep(self._ledger()))
-                self._take_back_old_batches()
-                self._drain(now)
-            except (psycopg.Error, TileboxCeleryError):
-                self._forget_connection()
+            steps = [self._drain]
+            if now >= next_beat:
+                next_beat = now + self.heartbeat
+                steps.append(self._beat)
+            if now >= next_sweep:
+                next_sweep = now + SWEEP
+                steps.append(self._sweep)
+            if not all(map(self._ask, [*steps, self._take_back_old_batches])):
                 next_beat = min(next_beat, now + 1.0)
             self._wait(min(TICK, max(0.01, next_beat - time.monotonic())))
 
     def _wait(self, seconds: float) -> None:
-        fds = [*self.watch.fds(), *([self.pipe] if self.pipe >= 0 else [])]
-        readable, _, _ = select.select(fds, [], [], seconds)
-        if self.pipe in readable:
-            words = os.read(self.pipe, 4096)
-            if not words:
-                self.pipe = -1
-            for word in words:
-                if word == ord("d") and self.drain_until is None:
-                    self.drain_until = time.monotonic() + self.grace
-                elif word == ord("n"):
-                    self.drain_until = 0.0
+        readable, _, _ = select.select([*self.watch.fds(), self.clock.bell], [], [], seconds)
+        if self.clock.bell in readable:
+            os.read(self.clock.bell, 4096)
+
+    def _ask(self, step: Callable[[], None]) -> bool:
+        """Do what needs the ledger; False: it has not answered."""
+        try:
+            with patience(PATIENCE):
+                step()
+        except (psycopg.Error, TileboxCeleryError):
+            self._forget_connection()
+            return False
+        return True
 
     def _look_at_slots(self) -> None:
         for number in range(self.pages.slots):
@@ -96,18 +105,17 @@ class Keeper:
             if not batch.slot_id or batch.slot_id in self.dead_slots:
                 continue
             self.watch.add(batch.pid)
-            if self.watch.is_gone(batch.pid) and batch.pid != self.parent:
+            if self.watch.is_gone(batch.pid) and batch.pid != self.parent and not self.clock.is_over:
                 self._report_lost(batch, "process killed")
 
     def _report_lost(self, batch: Batch, reason: str) -> None:
-        try:
-            self._tell(runners.slot_lost(self._ledger(), batch.slot_id, batch.running, reason))
-        except (psycopg.Error, TileboxCeleryError):
-            self._forget_connection()
-            return  # again at the next tick
-        self.dead_slots.add(batch.slot_id)
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(batch.pid, signal.SIGKILL)  # what the task started and left behind
+        if batch.pid not in self.ended:  # first, so that nothing of it runs beside the next attempt
+            self.ended.add(batch.pid)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(batch.pid, signal.SIGKILL)
+            self.offspring.end(batch.pid)
+        if self._ask(lambda: self._tell(runners.slot_lost(self._ledger(), batch.slot_id, batch.running, reason))):
+            self.dead_slots.add(batch.slot_id)
 
     def _beat(self) -> None:
         if is_stopped(self.parent):
@@ -129,6 +137,9 @@ class Keeper:
             self.is_outdated = self.told_drain = True
             self.pages.drain()
 
+    def _sweep(self) -> None:
+        self._tell(runners.sweep(self._ledger()))
+
     def _take_back_old_batches(self) -> None:
         """Give tasks back that wait in a batch behind one that runs long."""
         now = time.monotonic_ns()
@@ -140,28 +151,22 @@ class Keeper:
             if rest:
                 self._tell(runners.give_back_unstarted(self._ledger(), batch.slot_id, batch.claim_id, rest, None))
 
-    def _drain(self, now: float) -> None:
-        if self.drain_until is None and self.pages.is_draining() and not self.is_outdated:
-            self.drain_until = now + self.grace
-        if self.drain_until is None:
+    def _drain(self) -> None:
+        if self.pages.is_draining() and not self.is_outdated:
+            self.clock.begin()
+        if not self.clock.runs:
             return
         if not self.told_drain:
             runners.drain_runner(self._ledger(), self.runner_id, gone=False)
             self.told_drain = True
-        if now < self.drain_until:
-            return
-        for batch in self._slots():
-            self._tell(runners.give_back_unstarted(self._ledger(), batch.slot_id, None, None, "runner shut down"))
-            self.dead_slots.add(batch.slot_id)
-        for batch in self._slots():
-            if batch.pid != self.parent:
-                with contextlib.suppress(ProcessLookupError, PermissionError):
-                    os.killpg(batch.pid, signal.SIGKILL)
-        alone = all(batch.pid == self.parent for batch in self._slots())
-        if not self.watch.wait_gone(self.parent, 0.2 if alone else 5.0):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.parent, signal.SIGKILL)
-        self.drain_until = float("inf")
+        if self.clock.is_over and not self.clock.fenced.is_set():
+            for batch in self._slots():
+                self._give_all_back(batch)
+                self.dead_slots.add(batch.slot_id)
+            self.clock.fenced.set()
+
+    def _give_all_back(self, batch: Batch) -> None:
+        self._tell(runners.give_back_unstarted(self._ledger(), batch.slot_id, None, None, "runner shut down"))
 
     def _parent_gone(self) -> None:
         """Report what the worker held, once its processes are gone too."""
@@ -171,19 +176,21 @@ class Keeper:
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(batch.pid, signal.SIGKILL)
                 self.watch.wait_gone(batch.pid, 5.0)
-        for _ in range(600):
-            try:
-                for batch in slots:
-                    if batch.slot_id not in self.dead_slots:
-                        reason = "runner left" if self.pages.is_draining() else "worker killed"
-                        self._tell(runners.slot_lost(self._ledger(), batch.slot_id, batch.running, reason))
-                        self.dead_slots.add(batch.slot_id)
-                runners.drain_runner(self._ledger(), self.runner_id, gone=True)
-            except (psycopg.Error, TileboxCeleryError):
-                self._forget_connection()
-                time.sleep(1.0)
-            else:
-                return
+        self.offspring.end(self.parent)
+        until = time.monotonic() + LAST_WORDS
+        while not self._ask(self._report_all_lost) and time.monotonic() < until:
+            time.sleep(1.0)
+
+    def _report_all_lost(self) -> None:
+        reason = "runner left" if self.pages.is_draining() else "worker killed"
+        for batch in self._slots():
+            if batch.slot_id in self.dead_slots:
+                continue
+            if self.clock.is_over:  # killed while the ledger was silent: no fault of the task
+                self._give_all_back(batch)
+            self._tell(runners.slot_lost(self._ledger(), batch.slot_id, batch.running, reason))
+            self.dead_slots.add(batch.slot_id)
+        runners.drain_runner(self._ledger(), self.runner_id, gone=True)
 
     def _slots(self) -> list[Batch]:
         batches = [self.pages.read(number) for number in range(self.pages.slots)]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from typing import IO
 
+from tilebox_celery.runner.offspring import ticks_now
 from tilebox_celery.runner.page import Pages
 from tilebox_celery.settings import Settings
 
@@ -30,6 +31,7 @@ class KeeperProcess:
             "ledger_url": ledger_url,
             "broker_url": broker_url,
             "parent": os.getpid(),
+            "since": ticks_now(),
             "slots": pages.slots,
             "lease": settings.lease.total_seconds(),
             "heartbeat": settings.heartbeat.total_seconds(),

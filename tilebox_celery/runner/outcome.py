@@ -36,6 +36,10 @@ PLAIN = Computed()
 """The outcome of a task that left nothing to store but that it is computed."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Our own signal handler ends the run: not the doing of the task that it meets."""
+
+
 class RetryAskedError(Exception):
     """A Celery task asked to be run again: this attempt fails, the next one comes after a delay.
 

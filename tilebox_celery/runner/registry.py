@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tilebox_celery.caches import JobCache
 from tilebox_celery.errors import TaskNotRegistered
 from tilebox_celery.model.identifiers import TaskIdentifier
 from tilebox_celery.model.task import Task, check_registrable, task_identifier
@@ -49,7 +50,7 @@ class TaskRegistry:
     def __init__(self, tasks: Iterable[Any] = ()) -> None:
         self._entries: dict[tuple[str, int], TaskEntry] = {}
         self._routes: dict[int, TaskEntry] = {}
-        for task in tasks:
+        for task in listed_tasks(tasks):
             self.register(task)
 
     def __len__(self) -> int:
@@ -99,3 +100,30 @@ class TaskRegistry:
             raise TaskNotRegistered(f"This runner was handed a task {what}, which it did not register.")
         self._routes[route_id] = entry
         return entry
+
+
+def listed_tasks(tasks: Any) -> Iterable[Any]:
+    """Return the tasks that a runner was given.
+
+    Raises:
+        TypeError: They are no list, such as one class alone.
+    """
+    if tasks is None:
+        return ()
+    if isinstance(tasks, type | str | bytes) or is_celery_task(tasks) or not isinstance(tasks, Iterable):
+        name = getattr(tasks, "__name__", None) or f"{tasks!r:.80}"
+        raise TypeError(f"tasks takes a list of task classes, such as [MyTask], not {name}.")
+    return tasks
+
+
+def check_shared(cache: object, context: object) -> None:
+    """Check what all tasks of a runner share.
+
+    Raises:
+        TypeError: The cache is no job cache, or the context no class.
+    """
+    if cache is not None and not isinstance(cache, JobCache):
+        what = f"the class {cache.__name__}" if isinstance(cache, type) else f"{cache!r:.80}"
+        raise TypeError(f"cache takes a job cache, such as LocalFileSystemCache('cache'), not {what}.")
+    if context is not None and not isinstance(context, type):
+        raise TypeError(f"context takes a class, which is made once for the runner, not {context!r:.80}.")

@@ -23,6 +23,8 @@ logger = logging.getLogger("tilebox_celery.runner")
 LONGEST_PAUSE = 5.0
 T = TypeVar("T")
 BROKEN = (psycopg.OperationalError, psycopg.errors.UniqueViolation, TileboxCeleryError)
+_AWAY = ("08", "40", "53", "55", "57", "58")
+"""Classes of SQLSTATE that say what happened to the server or to other calls; what was sent is not to blame."""
 
 
 class Ask(Protocol):
@@ -49,6 +51,12 @@ class Reports:
     def connection(self) -> Connection:
         """The slot's connection; another one after a break."""
         return self.calls.connection
+
+    def may_repeat(self, error: Exception) -> bool:
+        """Return whether the same call may succeed later; False: the ledger refuses what was sent, and always will."""
+        if isinstance(error, psycopg.OperationalError):
+            return bool(self.connection.closed) or (error.sqlstate or "").startswith(_AWAY)
+        return isinstance(error, BROKEN)
 
     def claim(self, wish: Wish, token: int | None = None) -> Answer:
         """Claim a batch."""
@@ -104,13 +112,14 @@ class Reports:
                 self._again(error, Answer)
 
     def progress(self, claim_id: str, task: ClaimedTask, bars: Mapping[str, ProgressUpdate]) -> None:
-        """Store the progress bars of a task; numbers that the ledger cannot hold are left out."""
+        """Store the progress bars of a task.
+
+        Raises:
+            psycopg.Error: The ledger refuses them.
+        """
 
         def send() -> Answer:
-            try:
-                report_progress(self.connection, claim_id, task, bars)
-            except psycopg.DataError as error:
-                logger.warning("the progress of task %s was not stored: %s", task.id, error)
+            report_progress(self.connection, claim_id, task, bars)
             return Answer()
 
         try:
@@ -141,7 +150,7 @@ class Reports:
     def _again(self, error: Exception, send: Callable[[], Answer]) -> Answer:
         pause = 0.05
         while True:
-            if self._gives_up():
+            if self._gives_up() or not self.may_repeat(error):
                 raise error
             logger.warning("ledger call failed, trying again in %.2f s: %s", pause, error)
             time.sleep(pause)

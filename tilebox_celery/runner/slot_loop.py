@@ -3,6 +3,7 @@
 import logging
 import sys
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -10,10 +11,12 @@ import psycopg
 
 from tilebox_celery.errors import TileboxCeleryError
 from tilebox_celery.ledger.calls import NOTHING, Answer, ClaimedTask, Finished, JobRef, WakeUp, Wish, new_claim_id
+from tilebox_celery.model.context import ProgressUpdate
+from tilebox_celery.model.text import cut_error
 from tilebox_celery.runner.batch import Meter, add_finished
 from tilebox_celery.runner.events import TaskEvents
 from tilebox_celery.runner.execution import Environment, execute_task
-from tilebox_celery.runner.outcome import Computed, Failed
+from tilebox_celery.runner.outcome import Computed, Failed, Interrupted
 from tilebox_celery.runner.pace import MAX_BATCH, Pace
 from tilebox_celery.runner.reports import Reports
 from tilebox_celery.runner.task_calls import TaskCalls
@@ -23,6 +26,7 @@ SHARE = (
     b"select coalesce(sum(r.slot_count), 1)::int from tbx.runners r join tbx.slots s on s.cluster_id = r.cluster_id"
     b" where s.id = %s and r.state = 'live'"
 )
+UNSTORABLE = "The ledger cannot store what this task produced"
 Publish = Callable[[Sequence[WakeUp]], None]
 
 
@@ -79,7 +83,9 @@ class SlotLoop:
         """
         try:
             return self._run(token, goes_on)
-        except Exception:
+        except Interrupted:
+            raise  # whoever took the signal gives back
+        except BaseException:
             # A mistake of ours, or a ledger that refuses what it should not: let others try, and not in a hot loop.
             logger.exception("the loop of slot %s failed", self.reports.calls.slot_id)
             time.sleep(1.0)
@@ -148,13 +154,11 @@ class SlotLoop:
             calls = TaskCalls(self.reports, claim_id, task)
             outcome, context = execute_task(self.environment, self.reports.ask, task, job, self._is_current, calls)
             times = meter.lap(task.route_id)
+            bars = context.progress_bars if context is not None else None
+            outcome = self._gather(claim_id, finished, task, times, outcome, bars)
             if self.events is not None:
                 self.events.ended(task, job, self._name(task), outcome, times[1], told)
-            if context is not None and context.progress_bars:
-                self.reports.progress(claim_id, task, context.progress_bars)
-            if isinstance(outcome, Computed):
-                add_finished(finished, task, times, outcome)
-            else:
+            if isinstance(outcome, Failed):
                 if len(finished):
                     self._report(claim_id, finished)
                     finished = Finished()
@@ -166,6 +170,31 @@ class SlotLoop:
         if self.events is not None:
             self.events.flush_if_due()
         return answer
+
+    def _gather(
+        self,
+        claim_id: str,
+        finished: Finished,
+        task: ClaimedTask,
+        times: tuple[int, int, int, int],
+        outcome: Computed | Failed,
+        bars: dict[str, ProgressUpdate] | None,
+    ) -> Computed | Failed:
+        """Put what a task left into the report; a mistake in that fails this task, and its batch mates are kept."""
+        count = len(finished)
+        try:
+            if bars or task.attempt > 1:  # the last attempt counts, also if it says nothing
+                self.reports.progress(claim_id, task, bars or {})
+            if isinstance(outcome, Computed):
+                add_finished(finished, task, times, outcome)
+        except Exception as error:
+            if self.reports.may_repeat(error):
+                raise  # the slot is told to stop: its task is given back
+            logger.exception("what task %s of job %s left cannot be stored", task.id, task.job_id)
+            finished.cut(count)
+            if isinstance(outcome, Computed):
+                return Failed(None, cut_error(f"{UNSTORABLE}:\n{traceback.format_exc()}"))
+        return outcome
 
     def _tell_start(self, task: ClaimedTask, job: JobRef) -> bool:
         """Tell the start of a task that is known to be long, or not known at all."""
@@ -188,13 +217,17 @@ class SlotLoop:
     def _report(self, claim_id: str, finished: Finished, wish: Wish = NOTHING) -> Answer:
         try:
             return self._received(self.reports.advance(claim_id, finished, wish))
-        except (psycopg.DataError, psycopg.IntegrityError, psycopg.InternalError, psycopg.ProgrammingError) as error:
+        except Exception as error:
+            if self.reports.may_repeat(error):
+                raise
             # One task produced what the ledger cannot hold: it fails alone, the others are kept.
             for one in finished.split():
                 try:
                     self._received(self.reports.advance(claim_id, one, NOTHING))
-                except psycopg.Error:
-                    text = f"The ledger cannot store what this task produced: {error}"
+                except Exception as refusal:
+                    if self.reports.may_repeat(refusal):
+                        raise
+                    text = cut_error(f"{UNSTORABLE}: {error}")
                     self._received(self.reports.fail(claim_id, one, [text], [0], [True]))
             return self._claim_after(wish)
 

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from tilebox_celery.caches import JobCache
 from tilebox_celery.dispatch.publisher import Publisher
+from tilebox_celery.errors import ArgumentError
 from tilebox_celery.model.submission import HasSlug, cluster_slug
 from tilebox_celery.model.task import Task
-from tilebox_celery.runner.registry import TaskRegistry
+from tilebox_celery.runner.registry import TaskRegistry, check_shared
 from tilebox_celery.settings import Settings
 
 if TYPE_CHECKING:
     from celery import Celery
+
+POOLS = ("solo", "prefork", "threads")
 
 
 class TaskRunner:
@@ -28,6 +31,9 @@ class TaskRunner:
         cache: Shared by the tasks of each job; None: using the job cache raises NoCacheError.
         context: Class whose instance tasks reach as ``context.runner_context``.
         settings: Of this process.
+
+    Raises:
+        TypeError: A task is none, the cache is no job cache, or the context no class.
     """
 
     def __init__(
@@ -43,6 +49,7 @@ class TaskRunner:
         self.ledger_url = ledger_url
         self.broker_url = broker_url
         self.cluster = cluster_slug(cluster)
+        check_shared(cache, context)
         self.registry = TaskRegistry(tasks)
         self.cache = cache
         self.context_class = context
@@ -74,7 +81,11 @@ class TaskRunner:
         Args:
             concurrency: Tasks at once.
             pool: ``solo`` (one at a time, in this process), ``prefork`` (processes) or ``threads``.
+
+        Raises:
+            ArgumentError: There is no such pool, or it cannot run so many tasks at once.
         """
+        check_pool(pool, concurrency)
         from tilebox_celery.runner.worker import run_worker
 
         run_worker(self.celery_app, pool=pool, concurrency=concurrency)
@@ -92,6 +103,22 @@ class TaskRunner:
     def name(self) -> str:
         """What lists show: host and process."""
         return f"{self.cluster}@{socket.gethostname()}:{os.getpid()}"
+
+
+def check_pool(pool: object, concurrency: object) -> None:
+    """Refuse a pool that does not exist, and a number of tasks that it cannot run at once.
+
+    Raises:
+        ArgumentError: One of them cannot be used.
+    """
+    if pool not in POOLS:
+        raise ArgumentError(f"pool must be {', '.join(map(repr, POOLS[:-1]))} or {POOLS[-1]!r}, not {pool!r:.80}.")
+    if type(concurrency) is not int or concurrency < 1:
+        raise ArgumentError(f"concurrency must be a whole number of 1 or more, not {concurrency!r:.80}.")
+    if pool == "solo" and concurrency > 1:
+        raise ArgumentError(
+            f"The pool 'solo' runs one task at a time, not {concurrency}: choose pool='prefork' or pool='threads'."
+        )
 
 
 def code_version() -> str:

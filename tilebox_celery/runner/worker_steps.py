@@ -24,6 +24,7 @@ from tilebox_celery.runner.keeper_process import KeeperProcess
 from tilebox_celery.runner.listener import Listener
 from tilebox_celery.runner.page import Pages
 from tilebox_celery.runner.slots import RunnerSpec
+from tilebox_celery.runner.worker_options import drop_time_limits, fix_autoscale, limit_growth
 
 logger = logging.getLogger("tilebox_celery.runner")
 SPARE_PAGES = 16
@@ -39,6 +40,8 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
         self.worker = worker
         self._is_closing = False
         self.runner = runner = worker.app.tilebox_runner
+        drop_time_limits(worker)
+        fix_autoscale(worker)
         self.is_prefork = worker.pool_cls.__module__ == "celery.concurrency.prefork"
         concurrency = worker.max_concurrency or worker.concurrency
         if worker.pool_cls.__module__ == "celery.concurrency.solo":
@@ -66,7 +69,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
         worker_process.offer(self.spec)
         self.keeper = KeeperProcess(self.runner_id, runner.ledger_url, runner.broker_url, self.pages, runner.settings)
         self.listener = Listener(runner.ledger_url, self.runner_id, self.wake) if self._notified else None
-        worker.app.tilebox_runner_id = self.runner_id
+        _select_queue(worker.app, self.runner_id)
         worker.app.tilebox_wake = self.wake
         if self.is_prefork:
             self._open_child = lambda **_: worker_process.open_child(self.runner_id)
@@ -81,6 +84,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
         """Open slots outside of prefork, start the keeper, take the signals."""
         if not self.is_prefork:
             worker_process.open_slots(self.runner_id, range(self.concurrency))
+        limit_growth(worker.pool, self.pages.slots)
         self.keeper.start()
         worker.timer.call_repeatedly(1.0, self.keeper.start)
         worker.timer.call_repeatedly(1.0, self._leave_if_outdated)
@@ -141,6 +145,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
         if self.is_prefork:
             worker_process_init.disconnect(self._open_child)
         worker_process.forget(self.runner_id)
+        self.worker.app.amqp.queues.deselect(queue_name(self.runner_id))
 
     def _limits(self) -> tuple[int | None, int | None]:
         return self.worker.max_tasks_per_child or None, self.worker.max_memory_per_child or None
@@ -163,29 +168,22 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
             )
 
 
-class QueueStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no types
-    """Consumes the queue of this runner, and no other."""
+def _select_queue(app: Any, runner_id: int) -> None:
+    """Consume the queue of this runner, and not Celery's default one, in which other projects' tasks may wait.
 
-    requires = ("celery.worker.consumer.tasks:Tasks",)
-
-    def start(self, consumer: Any) -> None:
-        """Declare; Celery's loop consumes as soon as it has a handler. Runs again after each reconnect."""
-        name = queue_name(consumer.app.tilebox_runner_id)
-        queues = consumer.app.amqp.queues
-        queue = queues.select_add(
-            name,
-            exchange="",
-            routing_key=name,
-            durable=False,
-            auto_delete=True,
-            no_ack=True,  # the queue goes with the worker anyway: keeping receipts costs round trips
-            queue_arguments={"x-expires": 3_600_000},
-        )
-        if name not in {known.name for known in consumer.task_consumer.queues}:
-            consumer.task_consumer.add_queue(queue)
-        default = consumer.app.conf.task_default_queue
-        if default in queues.consume_from:
-            consumer.cancel_task_queue(default)
+    Done before the worker prints which queues it consumes; its consumer declares them, again after each reconnect.
+    """
+    name = queue_name(runner_id)
+    app.amqp.queues.select_add(
+        name,
+        exchange="",
+        routing_key=name,
+        durable=False,
+        auto_delete=True,
+        no_ack=True,  # the queue goes with the worker anyway: keeping receipts costs round trips
+        queue_arguments={"x-expires": 3_600_000},
+    )
+    app.amqp.queues.deselect(app.conf.task_default_queue)
 
 
 def _warm_stop() -> None:

@@ -1,12 +1,14 @@
 """A pytest plugin: fixtures for workflows on a real ledger, loaded only when a test asks for one.
 
 Fixtures: ``tilebox_ledgers`` (whole run), ``tilebox_ledger_url`` (an empty ledger of this test alone, about 70 ms; the
-environment points there, so that ``Client()`` and worker processes find it), ``tilebox_client``, ``tilebox_cluster``,
-``tilebox_clock``, ``tilebox_crash``.
+environment points there, so that ``Client()`` and worker processes find it, and to nothing else: no vendor URL, no
+broker, no settings file), ``tilebox_broker_url`` (the Valkey of this run, for a test that wants a broker; without it
+Postgres wakes the workers), ``tilebox_client``, ``tilebox_cluster``, ``tilebox_clock``, ``tilebox_crash``.
 """
 
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,9 +40,22 @@ def tilebox_ledger_url(tilebox_ledgers: "LedgerFactory", monkeypatch: pytest.Mon
     """The URL of an empty ledger with the schema of this code."""
     with tilebox_ledgers.ledger() as url:
         stack = tilebox_ledgers.stack
+        monkeypatch.delenv("TILEBOX_API_URL", raising=False)
+        monkeypatch.delenv("TILEBOX_CELERY_BROKER_URL", raising=False)
+        _leave_settings_file(monkeypatch, stack.broker_url)
         monkeypatch.setenv("TILEBOX_CELERY_LEDGER_URL", url)
         monkeypatch.setenv("TILEBOX_CELERY_HOME", str(stack.home))
         yield url
+
+
+@pytest.fixture
+def tilebox_broker_url(
+    tilebox_ledgers: "LedgerFactory", tilebox_ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """The URL of the Valkey of this run; ``TILEBOX_CELERY_BROKER_URL`` points there."""
+    url = tilebox_ledgers.stack.broker_url
+    monkeypatch.setenv("TILEBOX_CELERY_BROKER_URL", url)
+    return url
 
 
 @pytest.fixture
@@ -75,3 +90,18 @@ def tilebox_crash() -> Iterator["Crash"]:
     crash = Crash()
     yield crash
     crash.clear()
+
+
+def _leave_settings_file(monkeypatch: pytest.MonkeyPatch, broker_url: str) -> None:
+    """Set what the file of this directory sets to the defaults: for this process, and for those that a test starts."""
+    from dataclasses import asdict
+
+    from tilebox_celery.settings import PREFIX, Settings, settings_file
+
+    file = settings_file()
+    defaults = asdict(Settings()) | {"broker_url": broker_url}  # that a file names none cannot be said by a variable
+    for name in file.values if file is not None else ():
+        value = defaults[name]
+        if value is not None and PREFIX + name.upper() not in os.environ:
+            text = value.total_seconds() if isinstance(value, timedelta) else value
+            monkeypatch.setenv(PREFIX + name.upper(), str(text))
