@@ -78,6 +78,13 @@ def test_what_loads_otherwise_has_another_id(one: list[object], other: list[obje
     assert len(set(next(canonical_rows(pa.table(swapped))).to_pylist())) == 3
 
 
+def test_an_absent_list_has_no_elements() -> None:
+    """What lies under an absent list, as Arrow allows, changes no id."""
+    hidden = pa.ListArray.from_arrays([0, 1, 2, 3], pa.array([1, 2, 3]), mask=pa.array([False, True, False]))
+
+    assert ids_of(value=hidden) == ids_of(value=pa.array([[1], None, [3]]))
+
+
 def test_slices_and_empty_tables_are_as_good_as_any() -> None:
     """How a table is cut into chunks has no influence."""
     whole = pa.table(

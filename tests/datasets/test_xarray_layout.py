@@ -186,6 +186,14 @@ def test_arrays_share_a_dimension() -> None:
     assert apart.metric_count.dims == ("time", "n_metric_count")
 
 
+def test_slices_of_a_table() -> None:
+    """A slice of a table loads as the same rows of the whole do."""
+    table = make_table([{"time": row, **FILLED, "one_vec3": [row, 1.0, 2.0]} for row in range(3)] + [{"time": 4}])
+    whole = to_xarray(table, EVERY_TYPE)
+
+    xr.testing.assert_identical(to_xarray(table.slice(1, 2), EVERY_TYPE), whole.isel(time=slice(1, 3)))
+
+
 def test_text_is_shared_and_as_wide_as_needed() -> None:
     """1.5: an enum is as wide as its longest name, over all chunks and however Arrow encodes it."""
     field = Field("level", FieldType.ENUM)
