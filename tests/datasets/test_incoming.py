@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import geopandas as gpd
 import numpy as np
@@ -124,6 +125,15 @@ def test_all_forms_give_the_same_table(data: Any) -> None:
 
     assert table.equals(TABLE)
     assert datapoint_ids(table, b"x").equals(datapoint_ids(TABLE, b"x"))
+
+
+def test_naive_and_aware_times_mix() -> None:
+    """1.3: times without a timezone are in UTC, also next to aware ones."""
+    berlin = ZoneInfo("Europe/Berlin")
+    times = [datetime(2024, 7, 1), datetime(2024, 7, 1, 2, tzinfo=berlin), datetime(2024, 7, 1, tzinfo=UTC)]
+
+    for data in ([{"time": time} for time in times], {"time": [*map(str, times)]}, {"time": list(reversed(times))}):
+        assert set(to_table(data, SCHEMA)["time"].to_pylist()) == {datetime(2024, 7, 1)}
 
 
 def test_a_projected_frame_is_reprojected() -> None:

@@ -1,6 +1,7 @@
 """Turn a column of incoming data into the Arrow column of a field: as a whole where it fits, else value by value."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -24,6 +25,7 @@ _ARROW_TYPES = {
     frozenset({bool}): pa.bool_(),
     frozenset({int}): pa.int64(),
     frozenset({float}): pa.float64(),
+    frozenset({datetime}): pa.timestamp("us"),  # of any timezone, none among them: Arrow converts to UTC too
 }
 """Python types of which Arrow takes whole lists just as `read_values` takes single ones."""
 
