@@ -16,6 +16,7 @@ from hypothesis import given
 
 from tests.datasets.datapoint_tables import ARRAYS, EVERY_TYPE, SCALARS, make_table, rows
 from tilebox_celery.datasets.garbage import collector_paused
+from tilebox_celery.datasets.incoming import to_table
 from tilebox_celery.datasets.schema import VECTOR_DIMENSIONS, DatasetKind, Field, FieldType, Schema
 from tilebox_celery.datasets.xarray_layout import to_datapoint, to_xarray
 
@@ -262,6 +263,20 @@ def test_netcdf(tmp_path: Path) -> None:
     assert loaded.id.values.tolist() == dataset.id.values.tolist()
     others = [name for name in dataset.data_vars if dataset[name].dtype.kind not in "OU"]
     xr.testing.assert_equal(loaded[others].drop_vars("id"), dataset[others].drop_vars("id"))
+
+
+def test_netcdf_of_geometries(tmp_path: Path) -> None:
+    """1.4: xarray refuses to write geometries to NetCDF; written as WKT they come back, and can be ingested."""
+    schema = Schema(DatasetKind.SPATIOTEMPORAL)
+    table = make_table([{"time": 0, "geometry": FILLED["one_geometry"]}, {"time": 1}], schema)
+    dataset = to_xarray(table, schema)
+
+    with pytest.raises((TypeError, ValueError), match="geometry"):
+        dataset.to_netcdf(tmp_path / "points.nc")
+    as_text = dataset.assign(geometry=("time", shapely.to_wkt(dataset.geometry.values, rounding_precision=-1)))
+    as_text.to_netcdf(tmp_path / "text.nc")
+
+    assert to_table(tmp_path / "text.nc", schema).equals(table.drop_columns(["id", "ingestion_time"]))
 
 
 @given(rows())
