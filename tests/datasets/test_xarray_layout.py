@@ -16,6 +16,7 @@ from hypothesis import given
 
 from tests.datasets.datapoint_tables import ARRAYS, EVERY_TYPE, SCALARS, make_table, rows
 from tilebox_celery.datasets.garbage import collector_paused
+from tilebox_celery.datasets.incoming import to_table
 from tilebox_celery.datasets.schema import VECTOR_DIMENSIONS, DatasetKind, Field, FieldType, Schema
 from tilebox_celery.datasets.xarray_layout import to_datapoint, to_xarray
 
@@ -186,6 +187,14 @@ def test_arrays_share_a_dimension() -> None:
     assert apart.metric_count.dims == ("time", "n_metric_count")
 
 
+def test_slices_of_a_table() -> None:
+    """A slice of a table loads as the same rows of the whole do."""
+    table = make_table([{"time": row, **FILLED, "one_vec3": [row, 1.0, 2.0]} for row in range(3)] + [{"time": 4}])
+    whole = to_xarray(table, EVERY_TYPE)
+
+    xr.testing.assert_identical(to_xarray(table.slice(1, 2), EVERY_TYPE), whole.isel(time=slice(1, 3)))
+
+
 def test_text_is_shared_and_as_wide_as_needed() -> None:
     """1.5: an enum is as wide as its longest name, over all chunks and however Arrow encodes it."""
     field = Field("level", FieldType.ENUM)
@@ -254,6 +263,20 @@ def test_netcdf(tmp_path: Path) -> None:
     assert loaded.id.values.tolist() == dataset.id.values.tolist()
     others = [name for name in dataset.data_vars if dataset[name].dtype.kind not in "OU"]
     xr.testing.assert_equal(loaded[others].drop_vars("id"), dataset[others].drop_vars("id"))
+
+
+def test_netcdf_of_geometries(tmp_path: Path) -> None:
+    """1.4: xarray refuses to write geometries to NetCDF; written as WKT they come back, and can be ingested."""
+    schema = Schema(DatasetKind.SPATIOTEMPORAL)
+    table = make_table([{"time": 0, "geometry": FILLED["one_geometry"]}, {"time": 1}], schema)
+    dataset = to_xarray(table, schema)
+
+    with pytest.raises((TypeError, ValueError), match="geometry"):
+        dataset.to_netcdf(tmp_path / "points.nc")
+    as_text = dataset.assign(geometry=("time", shapely.to_wkt(dataset.geometry.values, rounding_precision=-1)))
+    as_text.to_netcdf(tmp_path / "text.nc")
+
+    assert to_table(tmp_path / "text.nc", schema).equals(table.drop_columns(["id", "ingestion_time"]))
 
 
 @given(rows())

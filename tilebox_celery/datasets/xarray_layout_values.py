@@ -59,7 +59,7 @@ def _slices(column: pa.ChunkedArray) -> Iterator[pa.Array]:
 def _enum_names(column: pa.ChunkedArray) -> np.ndarray:
     """Return texts as wide as the longest, each made once."""
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    names = encoded.unify_dictionaries().combine_chunks()
+    names = encoded.combine_chunks()
     if isinstance(names, pa.ChunkedArray):  # of no chunks, or of two when one is full
         names = pa.concat_arrays(names.chunks) if names.num_chunks else pa.array([], pa.string()).dictionary_encode()
     texts = np.array([*names.dictionary.to_pylist(), ""], dtype=np.str_)
