@@ -7,12 +7,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from stac_api_server import Answer, StacServer
 
 from tilebox_celery.datasets import stac
 from tilebox_celery.datasets.stac import http_json
 from tilebox_celery.errors import ArgumentError, CatalogUnavailable
-
-from conftest import Answer, StacServer  # isort: skip  # of this folder
 
 
 def read_all(source: Any) -> list[dict[str, Any]]:
