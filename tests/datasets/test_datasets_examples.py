@@ -5,7 +5,27 @@ import importlib
 
 import pytest
 
-MODULES = ["arrow_types", "canonical_rows", "identifiers", "schema", "time_arguments", "time_interval"]
+MODULES = [
+    "arrow_types",
+    "canonical_rows",
+    "garbage",
+    "identifiers",
+    "incoming",
+    "incoming_arrow",
+    "incoming_columns",
+    "incoming_geometries",
+    "incoming_place",
+    "incoming_sources",
+    "incoming_values",
+    "incoming_vectors",
+    "incoming_xarray",
+    "schema",
+    "time_arguments",
+    "time_interval",
+    "xarray_layout",
+    "xarray_layout_lists",
+    "xarray_layout_values",
+]
 
 
 @pytest.mark.parametrize("module", MODULES)

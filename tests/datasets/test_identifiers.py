@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.datasets.datapoint_tables import EVERY_TYPE
+from tilebox_celery.datasets.arrow_types import arrow_type
 from tilebox_celery.datasets.canonical_rows import canonical_rows
 from tilebox_celery.datasets.identifiers import datapoint_ids, milliseconds_of, parse_datapoint_id
 from tilebox_celery.errors import ArgumentError
@@ -39,9 +41,9 @@ def test_ids_follow_from_the_data() -> None:
 
 def test_an_added_field_keeps_the_ids() -> None:
     """A field that nobody has filled in yet changes no id."""
-    assert ids_of(orbit=pa.array([1, 2, 3])) == ids_of(
-        orbit=pa.array([1, 2, 3]), added=pa.nulls(3, pa.string()), others=pa.nulls(3, pa.list_(pa.int64()))
-    )
+    added = {field.name: pa.nulls(3, arrow_type(field)) for field in EVERY_TYPE.fields}
+
+    assert ids_of(orbit=pa.array([1, 2, 3])) == ids_of(orbit=pa.array([1, 2, 3]), **added)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,13 @@ def test_what_loads_otherwise_has_another_id(one: list[object], other: list[obje
     assert len(set(next(canonical_rows(pa.table(swapped))).to_pylist())) == 3
 
 
+def test_an_absent_list_has_no_elements() -> None:
+    """What lies under an absent list, as Arrow allows, changes no id."""
+    hidden = pa.ListArray.from_arrays([0, 1, 2, 3], pa.array([1, 2, 3]), mask=pa.array([False, True, False]))
+
+    assert ids_of(value=hidden) == ids_of(value=pa.array([[1], None, [3]]))
+
+
 def test_slices_and_empty_tables_are_as_good_as_any() -> None:
     """How a table is cut into chunks has no influence."""
     whole = pa.table(
@@ -86,6 +95,8 @@ def test_slices_and_empty_tables_are_as_good_as_any() -> None:
             "position": pa.array([[1.0, 2.0], None, [3.0, 4.0]], pa.list_(pa.float64(), 2)),
             "lists": pa.array([["a"], ["b", "c"], None]),
             "flag": pa.array([True, False, True]),
+            "seen": pa.array([1, 2, 3], pa.timestamp("ns")),
+            "key": pa.array([bytes([row]) * 16 for row in range(3)], pa.binary(16)),
         }
     )
 

@@ -30,8 +30,8 @@ def canonical_rows(table: pa.Table) -> Iterator[pa.LargeBinaryArray]:
     names = sorted(set(table.column_names) - _NOT_HASHED)
     for batch in table.select(names).to_batches(max_chunksize=_BATCH_ROWS):
         columns = [_absent_as_null(_plain(column)) for column in batch.columns]
-        parts = [part for column in columns for part in _value_parts(column)]
-        yield _join(_headers(names, columns, batch.num_rows), *parts)
+        of_any_width = [part for column in columns if _width(column.type) is None for part in _value_parts(column)]
+        yield _join(_headers(names, columns, batch.num_rows), _fixed_values(columns, batch.num_rows), *of_any_width)
 
 
 def _join(*parts: pa.Array) -> pa.LargeBinaryArray:
@@ -103,13 +103,39 @@ def _trimmed(column: pa.ListArray) -> pa.Array:
     return pc.if_else(pa.array(lengths > 0), joined, pa.scalar(None, _BYTES))
 
 
+def _width(kind: pa.DataType) -> int | None:
+    """Return how many bytes a value of a type has if all have as many; False counts as absent, so True needs none."""
+    if pa.types.is_boolean(kind):
+        return 0
+    if pa.types.is_fixed_size_binary(kind) or pa.types.is_primitive(kind):
+        return int(kind.bit_width // 8)
+    return None
+
+
+def _fixed_values(columns: list[pa.Array], row_count: int) -> pa.LargeBinaryArray:
+    """Return the bytes of all present values of fixed width, side by side: several times as fast as joining columns."""
+    fixed = [(column, width) for column in columns if (width := _width(column.type))]
+    widths = [width for _, width in fixed]
+    values = np.empty((row_count, sum(widths)), dtype=np.uint8)
+    start = 0
+    for column, width in fixed:
+        data = np.frombuffer(column.buffers()[1], dtype=np.uint8)
+        values[:, start : start + width] = data[column.offset * width :][: row_count * width].reshape(row_count, width)
+        start += width
+    if any(column.null_count for column, _ in fixed):
+        is_present = np.column_stack([column.is_valid().to_numpy(zero_copy_only=False) for column, _ in fixed])
+        lengths = is_present @ np.array(widths)
+        data = values[np.repeat(is_present, widths, axis=1)]
+    else:
+        lengths = np.full(row_count, sum(widths))
+        data = values.reshape(-1)
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    return pa.Array.from_buffers(_BYTES, row_count, [None, pa.py_buffer(offsets), pa.py_buffer(data)])
+
+
 def _value_parts(column: pa.Array) -> list[pa.Array]:
     """Return the bytes of a column, in front of them their length where it differs."""
-    kind = column.type
-    if pa.types.is_boolean(kind):
-        return []  # the header tells: False counts as absent
-    if pa.types.is_fixed_size_binary(kind):
-        return [column.cast(_BYTES)]
-    if pa.types.is_primitive(kind):
-        return [column.view(pa.binary(kind.bit_width // 8)).cast(_BYTES)]
-    return [pc.binary_length(column).cast(pa.int64()).view(pa.binary(8)).cast(_BYTES), column.cast(_BYTES)]
+    if (width := _width(column.type)) is None:
+        lengths = pc.binary_length(column).cast(pa.int64()).view(pa.binary(8))
+        return [lengths.cast(_BYTES), column.cast(_BYTES)]
+    return [column.view(pa.binary(width)).cast(_BYTES)] if width else []
