@@ -74,13 +74,17 @@ def test_time_is_the_millisecond_that_has_begun() -> None:
     ]
     items = [{**item_with(), "properties": properties} for properties in times]
 
-    assert stac.items_to_table(items, schema_of())["time"].to_pylist() == [
+    expected = [
         datetime(2024, 8, 1, 0, 26, 11, 123000),
         datetime(2024, 8, 1, 0, 26, 11),
         datetime(1969, 12, 31, 23, 59, 59, 999000),
         datetime(1500, 1, 1, 0, 0, 0, 123000),
         datetime(2024, 8, 1, 0, 26, 11),
     ]
+
+    assert stac.items_to_table(items, schema_of())["time"].to_pylist() == expected
+    for item, time in zip(items, expected, strict=True):  # a chunk of usual times alone is read in another way
+        assert stac.items_to_table([item], schema_of())["time"].to_pylist() == [time]
 
 
 def test_a_field_is_found_with_or_without_the_prefix() -> None:
