@@ -84,9 +84,9 @@ def _json(values: Sequence[Any]) -> pa.Array:
     return pa.array([None if value is None else dumps(value) for value in values], pa.string())
 
 
-def _numbers(data_type: pa.DataType) -> Callable[[Sequence[Any]], pa.Array]:
+def _numbers(data_type: pa.DataType, *usual: type) -> Callable[[Sequence[Any]], pa.Array]:
     def read(values: Sequence[Any]) -> pa.Array:
-        if bool in set(map(type, values)):  # Arrow would take true as 1
+        if not set(map(type, values)) <= {*usual, type(None)}:  # Arrow would take true as 1, and 1.5 as well
             raise TypeError
         return pa.array(values, data_type)
 
@@ -98,10 +98,10 @@ _FAST: dict[FieldType, Callable[[Sequence[Any]], pa.Array]] = {
     FieldType.ENUM: _strings,
     FieldType.JSON: _json,
     FieldType.BOOL: lambda values: pa.array(values, pa.bool_()),
-    FieldType.INT32: _numbers(pa.int32()),
-    FieldType.INT64: _numbers(pa.int64()),
-    FieldType.UINT64: _numbers(pa.uint64()),
-    FieldType.FLOAT: _numbers(pa.float32()),
-    FieldType.DOUBLE: _numbers(pa.float64()),
+    FieldType.INT32: _numbers(pa.int32(), int),
+    FieldType.INT64: _numbers(pa.int64(), int),
+    FieldType.UINT64: _numbers(pa.uint64(), int),
+    FieldType.FLOAT: _numbers(pa.float32(), int, float),
+    FieldType.DOUBLE: _numbers(pa.float64(), int, float),
     FieldType.TIMESTAMP: lambda values: fast_nanoseconds(values).cast(pa.timestamp("ns")),
 }

@@ -4,7 +4,7 @@ import http.client
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -35,7 +35,7 @@ class Request:
         return self.url, dumps(self.body), dumps(dict(self.headers))
 
 
-def fetch(request: Request, sleep: Callable[[float], None] = time.sleep) -> Any:
+def fetch(request: Request) -> Any:
     """Return the document; a server that is busy or out of reach is asked again, after the time that it names.
 
     Raises:
@@ -62,7 +62,7 @@ def fetch(request: Request, sleep: Callable[[float], None] = time.sleep) -> Any:
                 f"{request.url}: {reason}, and asks to come back in {pause:.0f} seconds; do so then."
             )
         if attempt < ATTEMPTS:
-            sleep(pause)
+            time.sleep(pause)
     raise CatalogUnavailable(f"{request.url} cannot be read after {ATTEMPTS} attempts: {reason}. Try again later.")
 
 

@@ -2,15 +2,18 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from functools import reduce
+from typing import Any, TypeAlias
 
 from tilebox_celery.datasets.schema import DatasetKind, Field, FieldType, Schema
-from tilebox_celery.datasets.stac.names import field_names
+from tilebox_celery.datasets.stac.names import field_names, keys_of_field
 from tilebox_celery.datasets.stac.products import Item
 from tilebox_celery.datasets.stac.table import check_items
 from tilebox_celery.errors import ArgumentError
 
 _LOOKS_LIKE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:?\d\d)")
+Kind: TypeAlias = tuple[FieldType | None, bool]
+"""Type, and whether it is that of the elements of lists; no type is that of lists which were all empty."""
 _BEFORE = (
     Field("stac_id", FieldType.STRING, description="The id of the STAC item."),
     Field("granule_name", FieldType.STRING, description="The product's name by its provider."),
@@ -58,7 +61,7 @@ class PropertyKinds:
 
     def __init__(self) -> None:
         """Begin with nothing seen."""
-        self.types: dict[str, tuple[FieldType, bool] | None] = {}
+        self.types: dict[str, Kind | None] = {}
 
     def add(self, properties: dict[str, Any]) -> None:
         """Widen the type of each property by its value here."""
@@ -75,16 +78,20 @@ class PropertyKinds:
     def fields(self) -> list[Field]:
         """Return a field for each property that has a value anywhere, in the order in which they were seen."""
         kinds = {key: kind for key, kind in self.types.items() if kind is not None}
-        names = field_names(kinds)
-        return [
-            Field(names[key], type_, is_array, queryable=type_ is not FieldType.JSON and not is_array, description=key)
-            for key, (type_, is_array) in kinds.items()
-        ]
+        fields = []
+        for key, name in field_names(kinds).items():
+            # A field must take any property that may fill it, also if this one is absent.
+            type_, is_array = reduce(_common, (kinds[each] for each in keys_of_field(name, kinds)))
+            is_queryable = type_ is not FieldType.JSON and not is_array
+            fields.append(Field(name, type_ or FieldType.STRING, is_array, is_queryable, description=key))
+        return fields
 
 
-def _kind(value: Any) -> tuple[FieldType, bool] | None:
-    if value is None or value == []:
+def _kind(value: Any) -> Kind | None:
+    if value is None:
         return None
+    if value == []:
+        return None, True
     if not isinstance(value, list | tuple):
         return _scalar(value), False
     kinds = {_scalar(each) for each in value}
@@ -106,7 +113,11 @@ def _scalar(value: Any) -> FieldType:
     return FieldType.TIMESTAMP if hasattr(value, "astimezone") else FieldType.JSON
 
 
-def _common(one: tuple[FieldType, bool], other: tuple[FieldType, bool]) -> tuple[FieldType, bool]:
+def _common(one: Kind, other: Kind) -> Kind:
+    if one == other:
+        return one
+    if one[1] and other[1] and None in {one[0], other[0]}:
+        return one[0] or other[0], True
     if one[1] != other[1]:
         return FieldType.JSON, False
     types = {one[0], other[0]}

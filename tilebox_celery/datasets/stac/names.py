@@ -47,19 +47,19 @@ def field_names(keys: Iterable[str]) -> dict[str, str]:
 
 def keys_of_field(name: str, keys: Iterable[str]) -> list[str]:
     """Return which of these properties may fill a field, the most likely first."""
-    plain = name.rstrip("_")  # `field_names` adds it to a name that is taken
-    fitting = [key for key in keys if plain in {key, short_name(key), long_name(key), _unprefixed(key)}]
-    return sorted(fitting, key=lambda key: _rank(plain, key))
+    fitting = [key for key in keys if any(_is_name(name, of) for of in (key, short_name(key), long_name(key)))]
+    return sorted(fitting, key=lambda key: _rank(name, key))
 
 
-def _unprefixed(key: str) -> str:
-    return _clean(key.rpartition(":")[2])
+def _is_name(name: str, of: str) -> bool:
+    """Whether `field_names` may have made one of the other, by adding what tells it from a name that is taken."""
+    return name.startswith(of) and not name[len(of) :].strip("_")
 
 
 def _rank(name: str, key: str) -> tuple[int, int, str]:
-    prefix, _, rest = key.rpartition(":")
+    prefix = key.rpartition(":")[0]
     usual = _USUAL_PREFIXES.index(prefix) if prefix in _USUAL_PREFIXES else len(_USUAL_PREFIXES)
-    how = 0 if key == name else 1 if long_name(key) == name else 2 if rest == name else 3
+    how = 0 if key == name else 1 if long_name(key) == name else 2 if short_name(key) == name else 3
     return how, usual, key
 
 

@@ -52,6 +52,7 @@ def items_to_table(
     Example:
         >>> item = {"type": "Feature", "id": "a", "geometry": None, "assets": {},
         ...         "properties": {"datetime": "2024-08-01T00:26:11Z", "eo:cloud_cover": 2.5}}
+        >>> from tilebox_celery.datasets.schema import DatasetKind
         >>> schema = Schema(DatasetKind.TEMPORAL, (Field("cloud_cover", FieldType.DOUBLE),))
         >>> items_to_table([item], schema).to_pylist()
         [{'time': datetime.datetime(2024, 8, 1, 0, 26, 11), 'cloud_cover': 2.5}]
@@ -149,10 +150,12 @@ class _Chunk:
         return f"property {key!r}" if key else f"field {name!r}"
 
     def _values(self, field: Field) -> Sequence[Any]:
-        found = self._found_values(field)
         if self._facts is None or field.name not in self._facts_keys:
-            return found
+            return self._found_values(field)
         known = [facts.get(field.name) for facts in self._facts]
+        if None not in known:
+            return known
+        found = self._found_values(field)
         return [other if value is None else value for value, other in zip(known, found, strict=True)]
 
     def _found_values(self, field: Field) -> Sequence[Any]:
