@@ -27,7 +27,7 @@ class RetryPolicy:
     """
 
     attempts: int = 6
-    """In a row without a single new byte."""
+    """In a row that bring less than 64 KiB each."""
     first_delay: timedelta = timedelta(milliseconds=500)
     """Doubles with each attempt; the real delay lies between half of it and all."""
     longest_delay: timedelta = timedelta(seconds=60)

@@ -82,6 +82,7 @@ class S3Source:
     @contextmanager
     def _translated(self, key: str) -> Iterator[None]:
         from botocore import exceptions as botocore  # type: ignore[import-untyped]  # it ships no types
+        from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]  # it ships no types
         from urllib3.exceptions import HTTPError
 
         provider = self._bucket.provider
@@ -89,7 +90,7 @@ class S3Source:
             yield
         except botocore.ClientError as error:
             raise self._refusal(error.response, key) from error
-        except botocore.ResponseParserError as error:
+        except ResponseParserError as error:
             raise StorageError(f"{provider} sent something else than an S3 answer about '{key}'.") from error
         except (
             botocore.HTTPClientError,

@@ -16,6 +16,8 @@ from tilebox_celery.storage.retrying import PATIENCE, Halt, RetryPolicy
 Progress = Callable[[int], None]
 """Takes the number of bytes that have arrived since it was last called."""
 MEBIBYTE = 1 << 20
+PROGRESS_BYTES = 64 << 10
+"""An interrupted answer that brought less counts as a failure in a row, or a few bytes at a time would go on for ever."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def _bring(part: Part, index: int, source: Source, connections: Connections, pro
                 _read(part, index, source, progress, halt)
             break
         except Interrupted as interruption:
-            failures = 1 if part.done[index] > before else failures + 1
+            failures = 1 if part.done[index] - before >= PROGRESS_BYTES else failures + 1
             halt.sleep(connections.retry.delay(failures, interruption, f"The download of {part.target.name}"))
         except Changed:
             part.stale = True
