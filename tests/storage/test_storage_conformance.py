@@ -42,6 +42,7 @@ def test_relative_cache_gives_relative_paths(
     assert str(path) == f"data/{provider.path}"
 
 
+@pytest.mark.clause("1.12-1")
 def test_cached_product_is_not_asked_for_again(provider: Provider, tmp_path: Path) -> None:
     """A second download makes no request at all, and leaves nothing unfinished in the cache."""
     client = provider.client(tmp_path / "data")
@@ -65,6 +66,7 @@ def test_datapoint_may_be_a_dataset(provider: Provider, tmp_path: Path, has_time
     assert contents(path) == provider.files
 
 
+@pytest.mark.clause("1.12-2")
 def test_more_than_one_granule_is_refused(provider: Provider, tmp_path: Path) -> None:
     """Two granules at once, or none, get the sentence of the documents."""
     client = provider.client(tmp_path / "data")
@@ -107,7 +109,6 @@ def test_unknown_product_is_not_found(provider: Provider, tmp_path: Path) -> Non
     assert not (tmp_path / "data").exists() or visible(tmp_path / "data") == []
 
 
-@pytest.mark.clause("1.12-2")
 def test_output_dir_takes_the_place_of_the_cache(provider: Provider, tmp_path: Path) -> None:
     """With output_dir the product lies there at the same path, and nothing else does."""
     client = provider.client(None)

@@ -73,16 +73,15 @@ class EarthdataSession:
         )
 
     def _get_once(self, url: str, headers: dict[str, str]) -> "Response":
-        import requests
+        session = self._session.get()
+        import requests  # after the session, which tells if it is missing
 
         # Each request has headers of its own: what belongs to the login host must not go on to the next one.
         mine = {**headers, "Accept-Encoding": "identity"}
         if self._is_login(url):
             mine["Authorization"] = self._login.header()
         try:
-            return self._session.get().get(
-                url, headers=mine, auth=_keep_as_is, allow_redirects=False, stream=True, timeout=TIMEOUT
-            )
+            return session.get(url, headers=mine, auth=_keep_as_is, allow_redirects=False, stream=True, timeout=TIMEOUT)
         except requests.RequestException as error:
             # Not chained: the URL in the message of the cause may be signed.
             raise Interrupted(f"{urlsplit(url).hostname} cannot be reached ({type(error).__name__})") from None

@@ -93,6 +93,7 @@ class S3Source:
         except ResponseParserError as error:
             raise StorageError(f"{provider} sent something else than an S3 answer about '{key}'.") from error
         except (
+            botocore.ConnectionError,
             botocore.HTTPClientError,
             botocore.ResponseStreamingError,
             botocore.IncompleteReadError,

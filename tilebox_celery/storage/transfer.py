@@ -17,7 +17,7 @@ Progress = Callable[[int], None]
 """Takes the number of bytes that have arrived since it was last called."""
 MEBIBYTE = 1 << 20
 PROGRESS_BYTES = 64 << 10
-"""An interrupted answer that brought less counts as a failure in a row, or a few bytes at a time would go on for ever."""
+"""An interrupted answer that brought less counts as a failure: a few bytes at a time would go on for ever."""
 
 
 @dataclass(frozen=True)
