@@ -143,7 +143,7 @@ def test_missing_libraries_are_named_in_one_sentence(tmp_path: Path, monkeypatch
     """Without Pillow, boto3, requests or tqdm the error says what to install."""
     (tmp_path / "scene").mkdir()
     (tmp_path / "scene/quicklook.jpg").write_bytes(b"")
-    for module in ("PIL", "boto3", "requests", "tqdm.auto"):
+    for module in ("PIL", "botocore.config", "requests", "tqdm.auto"):
         monkeypatch.setitem(sys.modules, module, None)
     local = LocalFileSystemStorageClient(tmp_path)
 

@@ -88,13 +88,13 @@ def test_missing_field_is_named(provider: Provider, tmp_path: Path) -> None:
         client.download([1])
 
 
-@pytest.mark.parametrize("evil", ["../../etc/passwd", "a/../../b", "/eodata/../x", "a//b", "a\x00b", "a\\b", "."])
-def test_datapoint_cannot_lead_out_of_the_cache(provider: Provider, tmp_path: Path, evil: str) -> None:
+def test_datapoint_cannot_lead_out_of_the_cache(provider: Provider, tmp_path: Path) -> None:
     """Fields of a datapoint are data of others: one that could lead out of the cache is refused."""
     field = "granule_name" if provider.name == "asf" else "location"
 
-    with pytest.raises((StorageError, ArgumentError), match=r"lead out of its folder|not one of ASF's"):
-        provider.client(tmp_path / "data").download({**provider.datapoint, field: evil})
+    for evil in ("../../etc/passwd", "a/../../b", "/eodata/../x", "a//b", "a\x00b", "a\\b", "."):
+        with pytest.raises((StorageError, ArgumentError), match=r"lead out of its folder|not one of ASF's"):
+            provider.client(tmp_path / "data").download({**provider.datapoint, field: evil})
 
     assert not (tmp_path / "data").exists()
 

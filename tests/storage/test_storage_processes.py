@@ -71,7 +71,7 @@ def large_part_is_noted(cache: Path) -> bool:
 
 def test_two_processes_share_one_download(remote: Provider, tmp_path: Path) -> None:
     """Both return the product, and every byte was asked for once."""
-    remote.log.bytes_per_second = 4e6
+    remote.log.bytes_per_second = 10e6
 
     processes = [start(remote, tmp_path / "data") for _ in range(2)]
     printed = [process.communicate(timeout=60)[0].strip() for process in processes]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 from tilebox_celery.errors import AuthenticationError, NotFoundError, StorageError
@@ -121,9 +122,10 @@ class S3Source:
 
 def _make_client(bucket: Bucket, connections: int) -> Any:
     try:
-        import boto3
         from botocore import UNSIGNED
         from botocore.config import Config  # type: ignore[import-untyped]  # it ships no types
+
+        session, making = _SESSION.get()
     except ImportError as error:
         raise StorageError(f"{bucket.provider} needs boto3: pip install 'tilebox-celery[storage]'.") from error
     config = Config(
@@ -135,15 +137,25 @@ def _make_client(bucket: Bucket, connections: int) -> Any:
         max_pool_connections=connections,
         response_checksum_validation="when_required",  # the engine verifies what is on the disk instead
     )
-    # A session of its own: making clients from the default one is not safe between threads.
-    return boto3.session.Session().client(
-        "s3",
-        endpoint_url=bucket.endpoint,
-        region_name=bucket.region,
-        aws_access_key_id=bucket.access_key,
-        aws_secret_access_key=bucket.secret_access_key,
-        config=config,
-    )
+    with making:
+        return session.client(
+            "s3",
+            endpoint_url=bucket.endpoint,
+            region_name=bucket.region,
+            aws_access_key_id=bucket.access_key,
+            aws_secret_access_key=bucket.secret_access_key,
+            config=config,
+        )
+
+
+def _make_session() -> tuple[Any, Lock]:
+    import boto3
+
+    return boto3.session.Session(), Lock()  # its clients are safe between threads, making them is not
+
+
+_SESSION = PerProcess(_make_session)
+"""Shared by all clients, since each session reads the description of S3 anew, which takes 0.1 s."""
 
 
 def _remote_file(name: str, found: dict[str, Any]) -> RemoteFile:
