@@ -40,6 +40,17 @@ def test_sentinel_5p_is_one_file(copernicus: Provider, tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_providers_may_share_a_cache(copernicus: Provider, umbra: Provider, tmp_path: Path) -> None:
+    """destroy_cache() of one client leaves the products of another provider in the same folder."""
+    first, second = copernicus.client(tmp_path / "data"), umbra.client(tmp_path / "data")
+    kept, gone = first.download(copernicus.datapoint), second.download(umbra.datapoint)
+
+    second.destroy_cache()
+
+    assert contents(kept) == copernicus.files
+    assert not gone.exists()
+
+
 def test_object_that_is_also_a_folder_is_refused(copernicus: Provider, tmp_path: Path) -> None:
     """Keys that no folder can hold together, and keys that lead out of it, are refused before anything is stored."""
     client = copernicus.client(tmp_path / "data")

@@ -19,6 +19,7 @@ import pytest
 from tests.storage.providers import Provider
 from tests.storage.test_storage_conformance import contents
 from tilebox_celery.errors import StorageError, TileboxCeleryError
+from tilebox_celery.storage.per_process import PerProcess
 
 PROGRAM = """
 import sys
@@ -101,6 +102,30 @@ def test_client_may_be_used_after_a_fork(provider: Provider, tmp_path: Path) -> 
     assert in_fork(lambda: client.download(provider.datapoint, output_dir=tmp_path / "out")) == "done"
 
     assert contents(tmp_path / "out" / provider.path) == provider.files
+
+
+def test_each_process_has_values_of_its_own() -> None:
+    """A fork never uses what was made before it, not even while a thread of the parent is making it."""
+    owner: PerProcess[int] = PerProcess(os.getpid)
+    assert owner.get() == os.getpid()
+
+    def child() -> None:
+        assert owner.get() == os.getpid()
+
+    with owner._lock:
+        assert in_fork(child) == "done"
+
+
+def test_downloads_of_one_client_share_its_connections(umbra: Provider, tmp_path: Path) -> None:
+    """However many products are downloaded at once, a client never asks more than max_concurrent at a time."""
+    client = umbra.client(tmp_path / "data", max_concurrent=2)
+    umbra.log.bytes_per_second = 20e6
+
+    with ThreadPoolExecutor(4) as pool:
+        folders = [tmp_path / str(number) for number in range(4)]
+        list(pool.map(lambda folder: client.download(umbra.datapoint, output_dir=folder), folders))
+
+    assert umbra.log.most_in_flight == 2
 
 
 def test_full_disk_is_one_sentence_and_leaves_nothing(provider: Provider, tmp_path: Path) -> None:

@@ -115,10 +115,11 @@ class Part:
     def save(self) -> None:
         """Make sure that what the sidecar says is on the disk, then write the sidecar."""
         with self._lock:
+            done = list(self.done)  # other threads go on writing: what they add from here on is not synced
             if self._descriptor is not None:
                 os.fdatasync(self._descriptor)
             self._unsaved = 0
-            self._write_sidecar()
+            self._write_sidecar(done)
 
     def finish(self) -> None:
         """Verify the file, sync it and move it to its place.
@@ -134,7 +135,7 @@ class Part:
         self.target.parent.mkdir(parents=True, exist_ok=True)
         self.path.replace(self.target)
         self.finished = True
-        self._write_sidecar()
+        self._write_sidecar(self.done)
 
     def close(self) -> None:
         """Close the file."""
@@ -182,8 +183,8 @@ class Part:
         except (OSError, ValueError, TypeError, KeyError):  # no sidecar, or a power failure took half of it
             return
 
-    def _write_sidecar(self) -> None:
-        state = {"name": self.file.name, "version": self.version, "size": self.size, "done": self.done}
+    def _write_sidecar(self, done: list[int]) -> None:
+        state = {"name": self.file.name, "version": self.version, "size": self.size, "done": done}
         text = json.dumps(state | {"segment_bytes": self.segment_bytes, "finished": self.finished})
         fresh = self._sidecar.with_suffix(".new")
         fresh.write_text(text, encoding="utf-8")
