@@ -8,6 +8,9 @@ TileboxCeleryError
 │   ├── CanvasError                       a Celery canvas (or a job) that cannot be translated
 │   └── CacheKeyError                     a cache key that would leave its group
 ├── NotFoundError (KeyError)              no such job, task or cluster
+├── StorageError (IOError)                a satellite product cannot be listed, downloaded or stored
+│   ├── ProductDamaged                    what arrived is not what the provider announced
+│   └── ArchiveError                      an archive that is damaged, or could write outside its folder
 ├── SubscriptionLimitExceededError (IOError)  kept for scripts that catch it; never raised here
 ├── InternalServerError (KeyError)        the ledger broke one of its own rules
 ├── LedgerUnavailable (ConnectionError)   Postgres cannot be reached
@@ -59,6 +62,18 @@ class CacheKeyError(ArgumentError):
 
 class NotFoundError(TileboxCeleryError, KeyError):
     """The requested object does not exist."""
+
+
+class StorageError(TileboxCeleryError, OSError):
+    """A satellite product cannot be listed, downloaded or stored."""
+
+
+class ProductDamaged(StorageError):
+    """What arrived is not what the provider announced."""
+
+
+class ArchiveError(StorageError):
+    """The archive cannot be unpacked."""
 
 
 class SubscriptionLimitExceededError(TileboxCeleryError, OSError):

@@ -1,0 +1,188 @@
+"""The storage clients for asyncio: each call runs in a thread, so that downloads really overlap.
+
+The calls are those of the clients in `tilebox_celery.storage`, in threads of the event loop's default executor; that
+bounds how many run at once (`min(32, cores + 4)`, unless `loop.set_default_executor` says otherwise). All downloads of
+one client share its `max_concurrent` connections. A call that is cancelled stops at its next chunk of data, and what
+has arrived is kept for the next one.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tilebox_celery import storage
+from tilebox_celery.storage.archive import ArchiveLimits
+from tilebox_celery.storage.asf import TRUSTED
+from tilebox_celery.storage.client import DEFAULT_CACHE, STOPPED_BY, PathLike
+from tilebox_celery.storage.retrying import RetryPolicy
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = [
+    "ASFStorageClient",
+    "CopernicusStorageClient",
+    "LocalFileSystemStorageClient",
+    "StorageClient",
+    "UmbraStorageClient",
+]
+Result = TypeVar("Result")
+
+
+class StorageClient:
+    """Await the methods of a storage client; arguments, results and errors are the same."""
+
+    def __init__(self, client: storage.StorageClient) -> None:
+        """Name the client that does the work."""
+        self._client = client
+
+    @property
+    def cache_directory(self) -> Path | None:
+        """Where products are kept."""
+        return self._client.cache_directory
+
+    async def download(
+        self, datapoint: Any, output_dir: PathLike | None = None, extract: bool = True, show_progress: bool = False
+    ) -> Path:
+        """Download the product of a datapoint; see `tilebox_celery.storage.StorageClient.download`."""
+        return await _in_thread(lambda: self._client.download(datapoint, output_dir, extract, show_progress))
+
+    async def list_objects(self, datapoint: Any) -> list[str]:
+        """Return the names of the files of a product; see `tilebox_celery.storage.StorageClient.list_objects`."""
+        return await _in_thread(lambda: self._client.list_objects(datapoint))
+
+    async def download_objects(
+        self, datapoint: Any, objects: Sequence[str], output_dir: PathLike | None = None, show_progress: bool = False
+    ) -> Path:
+        """Download some files of a product; see `tilebox_celery.storage.StorageClient.download_objects`."""
+        return await _in_thread(lambda: self._client.download_objects(datapoint, objects, output_dir, show_progress))
+
+    async def quicklook(self, datapoint: Any, width: int = 600, height: int = 600) -> "Image":
+        """Return the quicklook as a Pillow image; see `tilebox_celery.storage.StorageClient.quicklook`."""
+        return await _in_thread(lambda: self._client.quicklook(datapoint, width, height))
+
+    async def download_quicklook(self, datapoint: Any, output_dir: PathLike | None = None) -> Path:
+        """Download the quicklook; see `tilebox_celery.storage.StorageClient.download_quicklook`."""
+        return await _in_thread(lambda: self._client.download_quicklook(datapoint, output_dir))
+
+    async def delete(self, datapoint: Any) -> None:
+        """Remove a product from the cache; see `tilebox_celery.storage.StorageClient.delete`."""
+        await _in_thread(lambda: self._client.delete(datapoint))
+
+    async def destroy_cache(self) -> None:
+        """Remove all products from the cache; see `tilebox_celery.storage.StorageClient.destroy_cache`."""
+        await _in_thread(self._client.destroy_cache)
+
+    def __repr__(self) -> str:
+        """Return what may be seen: no credentials."""
+        return f"aio.{self._client!r}"
+
+
+class CopernicusStorageClient(StorageClient):
+    """See `tilebox_celery.storage.CopernicusStorageClient`."""
+
+    def __init__(
+        self,
+        access_key: str | None = None,
+        secret_access_key: str | None = None,
+        cache_directory: PathLike | None = DEFAULT_CACHE,
+        *,
+        endpoint_url: str = "https://eodata.dataspace.copernicus.eu",
+        bucket: str = "eodata",
+        region: str = "default",
+        max_concurrent: int = 4,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        """Make a client; nothing is asked of the provider."""
+        super().__init__(
+            storage.CopernicusStorageClient(
+                access_key,
+                secret_access_key,
+                cache_directory,
+                endpoint_url=endpoint_url,
+                bucket=bucket,
+                region=region,
+                max_concurrent=max_concurrent,
+                retry=retry,
+            )
+        )
+
+
+class ASFStorageClient(StorageClient):
+    """See `tilebox_celery.storage.ASFStorageClient`."""
+
+    def __init__(
+        self,
+        user: str | None = None,
+        password: str | None = None,
+        cache_directory: PathLike | None = DEFAULT_CACHE,
+        *,
+        data_url: str = "https://datapool.asf.alaska.edu",
+        login_url: str = "https://urs.earthdata.nasa.gov",
+        trusted_hosts: tuple[str, ...] = TRUSTED,
+        max_concurrent: int = 2,
+        retry: RetryPolicy | None = None,
+        limits: ArchiveLimits | None = None,
+    ) -> None:
+        """Make a client; nothing is asked of the provider."""
+        super().__init__(
+            storage.ASFStorageClient(
+                user,
+                password,
+                cache_directory,
+                data_url=data_url,
+                login_url=login_url,
+                trusted_hosts=trusted_hosts,
+                max_concurrent=max_concurrent,
+                retry=retry,
+                limits=limits,
+            )
+        )
+
+
+class UmbraStorageClient(StorageClient):
+    """See `tilebox_celery.storage.UmbraStorageClient`."""
+
+    def __init__(
+        self,
+        cache_directory: PathLike | None = DEFAULT_CACHE,
+        *,
+        endpoint_url: str = "https://s3.us-west-2.amazonaws.com",
+        bucket: str = "umbra-open-data-catalog",
+        region: str = "us-west-2",
+        max_concurrent: int = 8,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        """Make a client; nothing is asked of the provider."""
+        super().__init__(
+            storage.UmbraStorageClient(
+                cache_directory,
+                endpoint_url=endpoint_url,
+                bucket=bucket,
+                region=region,
+                max_concurrent=max_concurrent,
+                retry=retry,
+            )
+        )
+
+
+class LocalFileSystemStorageClient(StorageClient):
+    """See `tilebox_celery.storage.LocalFileSystemStorageClient`."""
+
+    def __init__(self, root: PathLike, cache_directory: PathLike | None = None) -> None:
+        """Name the folder with the products."""
+        super().__init__(storage.LocalFileSystemStorageClient(root, cache_directory))
+
+
+async def _in_thread(call: Callable[[], Result]) -> Result:
+    stop = Event()
+    token = STOPPED_BY.set(stop)  # the thread gets a copy of the context of this task
+    try:
+        return await asyncio.to_thread(call)
+    except asyncio.CancelledError:
+        stop.set()
+        raise
+    finally:
+        STOPPED_BY.reset(token)
