@@ -47,6 +47,14 @@ class FieldType(StrEnum):
 
 VECTOR_SIZES = {FieldType.LATLON: 2, FieldType.LATLONALT: 3, FieldType.VEC3: 3, FieldType.QUATERNION: 4}
 """Types that are a fixed number of doubles."""
+VECTOR_DIMENSIONS = {
+    FieldType.LATLON: ("latlon", ("latitude", "longitude")),
+    FieldType.LATLONALT: ("lat_lon_alt", ("latitude", "longitude", "altitude")),
+    FieldType.VEC3: ("vec3", ("x", "y", "z")),
+    FieldType.QUATERNION: ("quaternion", ("q1", "q2", "q3", "q4")),
+}
+"""The dimension of such a type in a loaded dataset, and the labels along it."""
+_DIMENSIONS = frozenset(dimension for dimension, _ in VECTOR_DIMENSIONS.values())
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,8 @@ class Field:
             raise ArgumentError(
                 f"The field name {self.name!r} is taken: every datapoint has {', '.join(sorted(RESERVED))}."
             )
+        if self.name in _DIMENSIONS:
+            raise ArgumentError(f"The field name {self.name!r} is taken by the dimension of such fields: use another.")
         if self.is_array and self.type in VECTOR_SIZES:
             raise ArgumentError(f"Field {self.name!r} cannot be an array of {self.type}.")
 
@@ -118,6 +128,9 @@ class Schema:
             names = [each.name for each in fields]
             twice = next(name for name in names if names.count(name) > 1)
             raise ArgumentError(f"The field {twice!r} is given twice.")
+        for each in fields:
+            if each.is_array and f"n_{each.name}" in by_name:
+                raise ArgumentError(f"The field name 'n_{each.name}' is taken by the dimension of {each.name!r}.")
         object.__setattr__(self, "fields", fields)
         object.__setattr__(self, "by_name", by_name)
 

@@ -1,0 +1,37 @@
+"""The examples in the docstrings of the layout of datasets."""
+
+import doctest
+import importlib
+
+import pytest
+
+MODULES = [
+    "arrow_types",
+    "canonical_rows",
+    "garbage",
+    "identifiers",
+    "incoming",
+    "incoming_arrow",
+    "incoming_columns",
+    "incoming_geometries",
+    "incoming_place",
+    "incoming_sources",
+    "incoming_values",
+    "incoming_vectors",
+    "incoming_xarray",
+    "schema",
+    "time_arguments",
+    "time_interval",
+    "xarray_layout",
+    "xarray_layout_lists",
+    "xarray_layout_values",
+]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_examples_run(module: str) -> None:
+    """Each example in a docstring does what it says."""
+    result = doctest.testmod(importlib.import_module(f"tilebox_celery.datasets.{module}"))
+
+    assert result.attempted > 0
+    assert result.failed == 0

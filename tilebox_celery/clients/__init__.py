@@ -1,0 +1,1 @@
+"""Names of the documents that fit nowhere else."""

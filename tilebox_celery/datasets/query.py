@@ -1,0 +1,5 @@
+"""The values of a query, under the name of today's documents."""
+
+from tilebox_celery.datasets.time_interval import TimeInterval, TimeIntervalLike
+
+__all__ = ["TimeInterval", "TimeIntervalLike"]
