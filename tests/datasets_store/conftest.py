@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+from store_sample import EVERY_TYPE
 
-from tests.datasets_store.sample import EVERY_TYPE
 from tilebox_celery.datasets.store.open import open_store
 from tilebox_celery.datasets.store.records import CollectionRecord
 from tilebox_celery.datasets.store.store import DatasetStore

@@ -66,6 +66,7 @@ def bound_comparison(field: Field, operator: str, value: Any, bind: Bind) -> str
 
 def _bound(field: Field, value: Any, bind: Bind) -> str | None:
     """Return the place of a value; None if it has another type than the field."""
+    place: str | None = None
     match value:
         case int() | float() if field.type in FLOATS and _is_number(value):
             place = _bound_float(field, value, bind)
@@ -79,8 +80,6 @@ def _bound(field: Field, value: Any, bind: Bind) -> str | None:
             place = bind(_nanoseconds(field, value), "bigint")
         case timedelta() | np.timedelta64() if field.type is FieldType.DURATION:
             place = bind(int(pd.Timedelta(value).as_unit("ns").value), "bigint")
-        case _:
-            place = None
     return place
 
 

@@ -7,8 +7,9 @@ from typing import Any
 import adbc_driver_postgresql.dbapi
 import pyarrow as pa
 from adbc_driver_manager import Error as ArrowError
+from adbc_driver_manager import OperationalError as ArrowOperationalError
 
-__all__ = ["ArrowConnection", "ArrowError"]
+__all__ = ["ArrowConnection", "ArrowError", "ArrowOperationalError"]
 
 
 class ArrowConnection:

@@ -10,8 +10,14 @@ from typing import Any, Generic, Protocol, TypeVar
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tilebox_celery.datasets.store.arrow_connection import ArrowConnection, ArrowError
-from tilebox_celery.errors import ArgumentError, AuthenticationError, LedgerUnavailable, TileboxCeleryError
+from tilebox_celery.datasets.store.arrow_connection import ArrowConnection, ArrowError, ArrowOperationalError
+from tilebox_celery.errors import (
+    ArgumentError,
+    AuthenticationError,
+    InternalServerError,
+    LedgerUnavailable,
+    TileboxCeleryError,
+)
 from tilebox_celery.postgres.connection import Connection, connect
 from tilebox_celery.settings import Settings, redact_url
 
@@ -166,8 +172,12 @@ class Connections:
             return AuthenticationError(f"{where} does not permit this: {text}. Ask its owner for the right.")
         if state.startswith("53"):
             return LedgerUnavailable(f"{where} has no room for this, and nothing was stored: {text}.")
-        if state in ("42703", "42P01", "42804"):
+        # ADBC compares the columns by itself before it copies, and has no state of Postgres then.
+        if state in ("42703", "42P01", "42804") or "does not exist in target table" in text:
             return ArgumentError("The dataset was changed by somebody else: get it again with client.dataset().")
         if state.startswith("22"):
             return ArgumentError(f"{where} refused a value, and nothing was stored: {text}.")
-        return LedgerUnavailable(f"The connection to {where} was lost, try again: {text}.")
+        is_lost = not state and isinstance(error, (psycopg.OperationalError, ArrowOperationalError))
+        if is_lost or state[:2] in ("08", "57", "40"):
+            return LedgerUnavailable(f"The connection to {where} was lost, try again: {text}.")
+        return InternalServerError(f"{where} refused a statement of the datasets, which is an error of ours: {text}.")

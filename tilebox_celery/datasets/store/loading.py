@@ -1,6 +1,7 @@
 """Load datapoints page by page: few ones and filtered ones from rows, many from segments with rows between them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 
 import pyarrow as pa
 
@@ -104,8 +105,8 @@ class _Load:
             return
         with self.connections.arrow() as connection:
             if self.where is not None or self.area is not None or not self._is_big(connection, collection):
-                tables = self._rows(connection, collection, self.first_ms, self.end_ms)
-                yield from pages_of(tables, self.end_ms)
+                with closing(self._rows(connection, collection, self.first_ms, self.end_ms)) as tables:
+                    yield from pages_of(tables, self.end_ms)
                 return
             with connection.transaction(SNAPSHOT):
                 yield from self._from_segments(connection, collection)
@@ -119,7 +120,7 @@ class _Load:
 
     def _rows(
         self, connection: ArrowConnection, collection: CollectionRecord, first_ms: int, end_ms: int
-    ) -> Iterator[pa.Table]:
+    ) -> Generator[pa.Table]:
         conditions = in_interval(collection, first_ms, end_ms)
         fields = self.fields
         if self.where is not None:
@@ -159,13 +160,14 @@ class _Load:
         """Give what no segment holds, and seal it: the next load finds it in segments."""
         has_all = seen is not None and set(seen.fields) == set(self.dataset.schema.by_name)
         may_seal = has_all and not self.skip_data
-        for page in pages_of(self._rows(connection, collection, first_ms, end_ms), end_ms):
-            yield page
-            if may_seal and seen is not None and page.table.num_rows >= segments.SMALLEST_ROWS:
-                # A page in the middle reaches to the next one; the last one ends with its last row, since what is
-                # ingested after it should leave it alone.
-                until = None if page.end_ms == end_ms else page.end_ms
-                may_seal = segments.seal(self.connections, collection, seen, page.table, until)
+        with closing(self._rows(connection, collection, first_ms, end_ms)) as tables:
+            for page in pages_of(tables, end_ms):
+                yield page
+                if may_seal and seen is not None and page.table.num_rows >= segments.SMALLEST_ROWS:
+                    # A page in the middle reaches to the next one; the last one ends with its last row, since what is
+                    # ingested after it should leave it alone.
+                    until = None if page.end_ms == end_ms else page.end_ms
+                    may_seal = segments.seal(self.connections, collection, seen, page.table, until)
 
 
 def _page(table: pa.Table, end_ms: int) -> Iterator[Page]:

@@ -13,13 +13,12 @@ PAGE_ROWS = 65_536
 """Large enough for Arrow to be fast, small enough for progress and for memory."""
 
 
-def pages_of(tables: Iterable[pa.Table], end_ms: int, size: int = PAGE_ROWS) -> Iterator[Page]:
-    """Cut a stream of rows into pages.
+def pages_of(tables: Iterable[pa.Table], end_ms: int) -> Iterator[Page]:
+    """Cut a stream of rows into pages of PAGE_ROWS: fewer where a millisecond would be cut, more where one has more.
 
     Args:
         tables: Sorted by time, also one after another.
         end_ms: Where the stream ends.
-        size: Rows of a page; fewer where a millisecond would be cut, more where one has more.
     """
     waiting: list[pa.Table] = []
     count = 0
@@ -28,10 +27,12 @@ def pages_of(tables: Iterable[pa.Table], end_ms: int, size: int = PAGE_ROWS) -> 
             continue
         waiting.append(table)
         count += table.num_rows
-        while count > size:
+        while count > PAGE_ROWS:
             whole = join(waiting)
             times = milliseconds(whole)
-            place = int(np.searchsorted(times, times[size], "left")) or int(np.searchsorted(times, times[0], "right"))
+            place = int(np.searchsorted(times, times[PAGE_ROWS], "left")) or int(
+                np.searchsorted(times, times[0], "right")
+            )
             if place == count:
                 waiting = [whole]  # all of one millisecond, which may go on
                 break

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from psycopg import sql
 
+from tilebox_celery.datasets.identifiers import milliseconds_of
 from tilebox_celery.datasets.store.arrow_connection import ArrowConnection, ArrowError
 from tilebox_celery.datasets.store.connections import Connections
 from tilebox_celery.datasets.store.incoming_rows import id_bytes, milliseconds, sorted_rows, stored_batches
@@ -92,7 +93,7 @@ class Rows:
             conditions = Conditions()
             keys = [collection.key for collection in collections]
             conditions.add(f"_collection = any ({conditions.bind(keys, 'integer[]')})")
-            conditions.add(f"time = {conditions.bind(time_of(datapoint_id), 'bigint')}")
+            conditions.add(f"time = {conditions.bind(milliseconds_of(datapoint_id), 'bigint')}")
             conditions.add(f"id = {conditions.bind(str(datapoint_id), 'uuid')}")
             with self._connections.arrow() as connection:
                 rows = connection.table(select_rows(dataset, fields, conditions), conditions.values)
@@ -106,7 +107,7 @@ class Rows:
         Raises:
             NotFoundError: The collection is gone.
         """
-        times = [time_of(each) for each in ids]
+        times = [milliseconds_of(each) for each in ids]
         statement = sql.SQL(
             "delete from {} r using (select distinct * from unnest(%s::bigint[], %s::uuid[])) k (time, id)"
             " where r._collection = %s and r.time = k.time and r.id = k.id returning r.time"
@@ -127,11 +128,6 @@ class Rows:
                 (collection.key, sorted({time for (time,) in deleted})),
             )
         return len(deleted)
-
-
-def time_of(datapoint_id: UUID) -> int:
-    """Return the Unix millisecond that a datapoint id begins with."""
-    return int.from_bytes(datapoint_id.bytes[:6], "big")
 
 
 def _ingest(connection: ArrowConnection, collection: CollectionRecord, table: pa.Table, allow_existing: bool) -> int:

@@ -107,7 +107,7 @@ def seal(
             return False
         stored = connection.execute(
             "insert into tbd.segments (collection_key, first_ms, end_ms, count, version, layout, metadata, data)"
-            " select %(key)s, %(first)s, %(end)s, %(count)s, %(version)s, %(layout)s, %(metadata)s, %(data)s"
+            " select %(key)s, %(first)s, %(end)s, %(count)s, %(version)s, %(layout)s, %(metadata)b, %(data)b"
             " where not exists (select from tbd.segments where collection_key = %(key)s and layout = %(layout)s"
             " and first_ms < %(end)s and end_ms > %(first)s)"
             " on conflict (collection_key, first_ms) do nothing",
@@ -118,8 +118,8 @@ def seal(
                 "count": table.num_rows,
                 "version": seen.version,
                 "layout": LAYOUT,
-                "metadata": metadata,
-                "data": data,
+                "metadata": memoryview(metadata),
+                "data": memoryview(data),
             },
         )
         return stored.rowcount == 1
