@@ -20,21 +20,22 @@ PLANNER = (
 )
 
 
-def connect(url: str, *, durable: bool = True, name: str = "tilebox-celery") -> Connection:
-    """Open a connection in autocommit mode for ledger calls.
+def connect(url: str, *, durable: bool = True, name: str = "tilebox-celery", planner: str = PLANNER) -> Connection:
+    """Open a connection in autocommit mode, by default for ledger calls.
 
     Args:
         url: ``postgresql://`` URL of the ledger.
         durable: False lets intermediate finishes commit without waiting for the disk; what was lost in a crash of
             the server is run again.
         name: Shown in ``pg_stat_activity``.
+        planner: Server options, ``-c name=value`` each; by default those that ledger calls need.
 
     Raises:
         ArgumentError: The URL cannot be read.
         AuthenticationError: The server refused the login.
         LedgerUnavailable: The server cannot be reached.
     """
-    options = PLANNER + ("" if durable else " -c synchronous_commit=off")
+    options = planner + ("" if durable else " -c synchronous_commit=off")
     given = _read(url)
     if given.get("options"):
         options = f"{given['options']} {options}"

@@ -11,12 +11,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from psycopg import sql
+
 from tilebox_celery.errors import LedgerVersionMismatch
 from tilebox_celery.postgres.connection import Connection
 
 BOOTSTRAP = """
-create schema if not exists tbx;
-create table if not exists tbx.meta (key text primary key, value text not null);
+create schema if not exists {namespace};
+create table if not exists {namespace}.meta (key text primary key, value text not null);
+"""
+CLOCK = """
 do $$ begin
     if to_regprocedure('tbx.now()') is null then
         create function tbx.now() returns timestamptz language sql volatile parallel safe as 'select clock_timestamp()';
@@ -31,11 +35,15 @@ class Schema:
 
     Args:
         package: Dotted name of the package that holds ``schema/*.sql`` and ``functions/*.sql``.
-        key: Prefix of its rows in ``tbx.meta``.
+        key: Prefix of its rows in the table ``meta``.
+        namespace: The Postgres schema that its tables are in.
+        title: What errors call it.
     """
 
-    def __init__(self, package: str, key: str) -> None:
+    def __init__(self, package: str, key: str, *, namespace: str = "tbx", title: str = "ledger") -> None:
         self.key = key
+        self.namespace = namespace
+        self.title = title
         root = files(package)
         self.migrations = _read(root, "schema")
         self.functions = _read(root, "functions")
@@ -83,7 +91,7 @@ class Schema:
             what = "has no tables yet" if version == 0 else f"has version {version}, and this code needs {self.version}"
             if version == self.version:
                 what = "has the functions of another tilebox-celery version"
-            raise LedgerVersionMismatch(f"The ledger {what}: run 'tilebox-celery db upgrade'.")
+            raise LedgerVersionMismatch(f"The {self.title} {what}: run 'tilebox-celery db upgrade'.")
 
     def check_history(self, connection: Connection, home: Path | None = None) -> None:
         """Refuse a database that no upgrade can bring to this code: a newer one, or one of an unreleased version.
@@ -99,15 +107,17 @@ class Schema:
         version = int(rows.get("version", "0"))
         if version > self.version:
             raise LedgerVersionMismatch(
-                f"The ledger has schema version {version}, newer than this code ({self.version}): "
+                f"The {self.title} has schema version {version}, newer than this code ({self.version}): "
                 "install the newer tilebox-celery."
             )
         if version and rows.get("history") != self.history(version):
             made = "was made by an unreleased version of tilebox-celery, whose tables are different"
             if home is None:
-                raise LedgerVersionMismatch(f"The ledger {made}: install that version again, or use an empty database.")
+                raise LedgerVersionMismatch(
+                    f"The {self.title} {made}: install that version again, or use an empty database."
+                )
             raise LedgerVersionMismatch(
-                f"The ledger in {home} {made}: run 'tilebox-celery down' and move that folder away, "
+                f"The {self.title} in {home} {made}: run 'tilebox-celery down' and move that folder away, "
                 "or set TILEBOX_CELERY_HOME to another one."
             )
 
@@ -124,7 +134,9 @@ class Schema:
         applied: list[str] = []
         with connection.transaction():
             connection.execute("select pg_advisory_xact_lock(7414, 0)")
-            _run(connection, BOOTSTRAP)
+            _run(connection, BOOTSTRAP.format(namespace=self.namespace))
+            if self.functions:
+                _run(connection, CLOCK)  # tests move it
             self.check_history(connection, home)
             version, digest = self.state(connection)
             for name, text in self.migrations:
@@ -140,32 +152,36 @@ class Schema:
 
     def raise_minimum(self, connection: Connection) -> None:
         """Say in the database which workers may go on; nothing happens where it says so already."""
-        connection.execute(
-            "insert into tbx.meta as m (key, value) values (%s, %s)"
-            " on conflict (key) do update set value = excluded.value where m.value::int < excluded.value::int",
-            (f"{self.key}.minimum", str(self.minimum)),
-        )
+        statement = sql.SQL(
+            "insert into {} as m (key, value) values (%s, %s)"
+            " on conflict (key) do update set value = excluded.value where m.value::int < excluded.value::int"
+        ).format(self._table)
+        connection.execute(statement, (f"{self.key}.minimum", str(self.minimum)))
+
+    @property
+    def _table(self) -> sql.Identifier:
+        return sql.Identifier(self.namespace, "meta")
 
     def _meta(self, connection: Connection) -> dict[str, str]:
-        if connection.execute("select to_regclass('tbx.meta')").fetchone() == (None,):
+        if connection.execute("select to_regclass(%s)", (f"{self.namespace}.meta",)).fetchone() == (None,):
             return {}
-        rows = connection.execute("select key, value from tbx.meta where key like %s", (self.key + ".%",)).fetchall()
+        statement = sql.SQL("select key, value from {} where key like %s").format(self._table)
+        rows = connection.execute(statement, (self.key + ".%",)).fetchall()
         return {key.partition(".")[2]: value for key, value in rows}
 
     def _write(self, connection: Connection, **values: str) -> None:
         for key, value in values.items():
-            connection.execute(
-                "insert into tbx.meta (key, value) values (%s, %s)"
-                " on conflict (key) do update set value = excluded.value",
-                (f"{self.key}.{key}", value),
-            )
+            statement = sql.SQL(
+                "insert into {} (key, value) values (%s, %s) on conflict (key) do update set value = excluded.value"
+            ).format(self._table)
+            connection.execute(statement, (f"{self.key}.{key}", value))
 
     def _install(self, connection: Connection) -> None:
         """Replace the functions as one set; a function whose signature changed is dropped first."""
         rows = connection.execute(
             "select format('drop function %%s', p.oid::regprocedure) from pg_proc p"
-            " join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'tbx' and p.proname = any (%s)",
-            ([name for name, _ in self.functions],),
+            " join pg_namespace n on n.oid = p.pronamespace where n.nspname = %s and p.proname = any (%s)",
+            (self.namespace, [name for name, _ in self.functions]),
         ).fetchall()
         for (statement,) in rows:
             _run(connection, statement)
@@ -183,7 +199,9 @@ def _number(name: str) -> int:
 
 
 def _read(root: Any, folder: str) -> Sequence[tuple[str, str]]:
-    entries = sorted(
-        (entry for entry in (root / folder).iterdir() if entry.name.endswith(".sql")), key=lambda e: e.name
+    entries = (
+        sorted((entry for entry in (root / folder).iterdir() if entry.name.endswith(".sql")), key=lambda e: e.name)
+        if (root / folder).is_dir()
+        else []
     )
     return [(entry.name.removesuffix(".sql"), entry.read_text(encoding="utf-8")) for entry in entries]

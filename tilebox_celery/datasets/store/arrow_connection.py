@@ -1,0 +1,71 @@
+"""One ADBC connection: statements with parameters whose answers are Arrow, and COPY from Arrow."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+import adbc_driver_postgresql.dbapi
+import pyarrow as pa
+from adbc_driver_manager import Error as ArrowError
+from adbc_driver_manager import OperationalError as ArrowOperationalError
+
+__all__ = ["ArrowConnection", "ArrowError", "ArrowOperationalError"]
+
+
+class ArrowConnection:
+    """Talks Arrow with Postgres; in autocommit mode until `transaction`.
+
+    Args:
+        conninfo: As libpq understands it.
+    """
+
+    def __init__(self, conninfo: str) -> None:
+        self._connection = adbc_driver_postgresql.dbapi.connect(conninfo, autocommit=True)
+
+    def execute(self, query: str | bytes, parameters: Sequence[Any] | None = None) -> None:
+        """Run a statement and drop its answer."""
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute(query.decode() if isinstance(query, bytes) else query, parameters or None)
+
+    def table(self, query: str, parameters: Sequence[Any] | None = None) -> pa.Table:
+        """Run a statement and return its rows.
+
+        Args:
+            query: With places $1, $2 ... for the parameters.
+            parameters: Plain values.
+        """
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute(query, parameters or None)
+            return cursor.fetch_arrow_table()
+
+    def batches(self, query: str, parameters: Sequence[Any] | None = None) -> Iterator[pa.RecordBatch]:
+        """Run a statement and give its rows as they arrive."""
+        with closing(self._connection.cursor()) as cursor:
+            cursor.execute(query, parameters or None)
+            with cursor.fetch_record_batch() as reader:
+                yield from reader
+
+    def copy(self, namespace: str, table: str, batches: pa.RecordBatchReader) -> None:
+        """Append rows to a table by COPY; columns are found by name and must have the table's binary form."""
+        with closing(self._connection.cursor()) as cursor:
+            cursor.adbc_ingest(table, batches, mode="append", db_schema_name=namespace)
+
+    @contextmanager
+    def transaction(self, begin: str = "begin") -> Iterator[None]:
+        """Run the block in a transaction: committed at its end, rolled back on any error.
+
+        Args:
+            begin: The statement that begins it, with its isolation level.
+        """
+        self.execute(begin)
+        try:
+            yield
+        except BaseException:
+            with suppress(ArrowError):  # a lost connection has rolled back by itself
+                self.execute("rollback")
+            raise
+        self.execute("commit")
+
+    def close(self) -> None:
+        """End the connection."""
+        self._connection.close()

@@ -1,0 +1,183 @@
+"""Keep a few open connections to Postgres: psycopg ones for the catalog, ADBC ones for whole columns of Arrow."""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Generic, Protocol, TypeVar
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from tilebox_celery.datasets.store.arrow_connection import ArrowConnection, ArrowError, ArrowOperationalError
+from tilebox_celery.errors import (
+    ArgumentError,
+    AuthenticationError,
+    InternalServerError,
+    LedgerUnavailable,
+    TileboxCeleryError,
+)
+from tilebox_celery.postgres.connection import Connection, connect
+from tilebox_celery.settings import Settings, redact_url
+
+PLANNER = "-c jit=off"
+"""Sampled plans, unlike those of the ledger: a filter may need any of them."""
+NAME = "tilebox-celery datasets"
+KEPT = 8
+"""Idle connections of each sort; an asynchronous client rarely overlaps more loads."""
+TRUSTED_SECONDS = 1.0
+"""A connection that was idle for longer is asked first: the embedded servers may have stopped meanwhile."""
+
+
+class Closable(Protocol):
+    """A connection of either sort."""
+
+    def execute(self, query: Any, /) -> Any:
+        """Run a statement."""
+
+    def close(self) -> None:
+        """End it."""
+
+
+C = TypeVar("C", bound=Closable)
+
+
+class Pool(Generic[C]):
+    """Connections of one sort that wait for their next use; a fork starts with none.
+
+    Args:
+        connect: Opens one.
+    """
+
+    def __init__(self, connect: Callable[[], C]) -> None:
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._idle: list[tuple[float, C]] = []
+        self._process = os.getpid()
+
+    @contextmanager
+    def take(self) -> Iterator[C]:
+        """Lend a connection; one on which anything failed is not lent again."""
+        connection = self._find() or self._connect()
+        try:
+            yield connection
+        except BaseException:
+            with suppress(Exception):
+                connection.close()
+            raise
+        with self._lock:
+            is_kept = self._process == os.getpid() and len(self._idle) < KEPT
+            if is_kept:
+                self._idle.append((time.monotonic(), connection))
+        if not is_kept:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the idle ones."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for _, connection in idle:
+            with suppress(Exception):
+                connection.close()
+
+    def _find(self) -> C | None:
+        while True:
+            with self._lock:
+                if self._process != os.getpid():
+                    # The sockets belong to the parent: they are left alone, not closed.
+                    _inherited.extend(connection for _, connection in self._idle)
+                    self._idle, self._process = [], os.getpid()
+                if not self._idle:
+                    return None
+                since, connection = self._idle.pop()
+            if time.monotonic() - since < TRUSTED_SECONDS:
+                return connection
+            try:
+                connection.execute(b"select 1")
+            except (psycopg.Error, ArrowError):
+                with suppress(Exception):
+                    connection.close()
+            else:
+                return connection
+
+
+_inherited: list[Any] = []
+"""Kept from being closed by the garbage collector of a forked process."""
+
+
+class Connections:
+    """Both sorts of connections to one database.
+
+    Args:
+        url: ``postgresql://``.
+        embedded: Settings of the embedded stack that it belongs to; None for any other server.
+    """
+
+    def __init__(self, url: str, embedded: Settings | None) -> None:
+        self.url = url
+        self._embedded = embedded
+        self._catalog = Pool(self._open_catalog)
+        self._arrow = Pool(self._open_arrow)
+
+    @contextmanager
+    def catalog(self) -> Iterator[Connection]:
+        """Lend a psycopg connection in autocommit mode."""
+        with self._sentences(), self._catalog.take() as connection:
+            yield connection
+
+    @contextmanager
+    def arrow(self) -> Iterator[ArrowConnection]:
+        """Lend an ADBC connection in autocommit mode."""
+        with self._sentences(), self._arrow.take() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all idle connections; new ones are opened when they are needed."""
+        self._catalog.close()
+        self._arrow.close()
+
+    def _open_catalog(self) -> Connection:
+        if self._embedded is not None:
+            from tilebox_celery.embedded import start
+
+            start(self._embedded.home, self._embedded.idle_stop)  # somebody may have stopped it, or this is a fork
+        return connect(self.url, name=NAME, planner=PLANNER)
+
+    def _open_arrow(self) -> ArrowConnection:
+        given = conninfo_to_dict(self.url)
+        options = f"{given.get('options') or ''} {PLANNER}".strip()
+        conninfo = make_conninfo(self.url, options=options, application_name=NAME)
+        try:
+            return ArrowConnection(conninfo)
+        except ArrowError as error:
+            self._open_catalog().close()  # the same login by psycopg says in one sentence what is the matter ...
+            try:
+                return ArrowConnection(conninfo)  # ... or has started the embedded servers again
+            except ArrowError:
+                raise LedgerUnavailable(f"Postgres at {redact_url(self.url)} cannot be reached: {error}.") from error
+
+    @contextmanager
+    def _sentences(self) -> Iterator[None]:
+        try:
+            yield
+        except (psycopg.Error, ArrowError) as error:
+            raise self._explained(error) from error
+
+    def _explained(self, error: psycopg.Error | ArrowError) -> TileboxCeleryError:
+        state = error.sqlstate or ""
+        text = " ".join(str(error).split()).rstrip(".")
+        where = f"Postgres at {redact_url(self.url)}"
+        if state == "42501":
+            return AuthenticationError(f"{where} does not permit this: {text}. Ask its owner for the right.")
+        if state.startswith("53"):
+            return LedgerUnavailable(f"{where} has no room for this, and nothing was stored: {text}.")
+        # ADBC compares the columns by itself before it copies, and has no state of Postgres then.
+        if state in ("42703", "42P01", "42804") or "does not exist in target table" in text:
+            return ArgumentError("The dataset was changed by somebody else: get it again with client.dataset().")
+        if state.startswith("22"):
+            return ArgumentError(f"{where} refused a value, and nothing was stored: {text}.")
+        is_lost = not state and isinstance(error, (psycopg.OperationalError, ArrowOperationalError))
+        if is_lost or state[:2] in ("08", "57", "40"):
+            return LedgerUnavailable(f"The connection to {where} was lost, try again: {text}.")
+        return InternalServerError(f"{where} refused a statement of the datasets, which is an error of ours: {text}.")
