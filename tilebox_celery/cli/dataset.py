@@ -56,7 +56,7 @@ def get_dataset(slug: Slug) -> None:
     output.show(output.table(("FIELD", "TYPE", "DESCRIPTION"), field_rows(dataset), wrap="DESCRIPTION"))
     output.show("")
     if not infos:
-        output.say(f"No collection yet: 'tilebox-celery dataset ingest {slug} COLLECTION SOURCE --create' makes one.")
+        output.say(f"No collection yet: 'tilebox-celery dataset ingest {slug} SOURCE --create -c NAME' makes one.")
         return
     rows = [
         (each.name, "" if each.availability is None else str(each.availability), f"{each.count or 0:,}")
@@ -82,14 +82,14 @@ def create_dataset(
         "spatiotemporal"
     ),
     name: Annotated[str | None, typer.Option("--name", help="Its name for people.")] = None,
-    description: Annotated[str, typer.Option("--description", help="What it is; Markdown.")] = "",
+    description: Annotated[str | None, typer.Option("--description", help="What it is; Markdown.")] = None,
 ) -> None:
     """Make a dataset, or add fields to one that is there; a change that would lose data is refused."""
     if sum((bool(fields), like is not None, open_data)) > 1:
         raise ArgumentError("Give one of --field, --like and --open-data: each says what the fields are.")
     client = open_datasets()
     if open_data:
-        from tilebox_celery.datasets.open_data import create_open_dataset
+        from tilebox_celery.datasets.sync.open_data import create_open_dataset
 
         dataset = create_open_dataset(client, slug)
     else:
@@ -109,23 +109,38 @@ def create_dataset(
 @command(app, "ingest", short_help="Store the datapoints of a file or a STAC API.")
 def ingest(
     slug: Slug,
-    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="The collection that gets them.")],
     source: Source,
+    collection: Annotated[
+        str | None,
+        typer.Option("--collection", "-c", help="That gets them; open data knows the collections of its products."),
+    ] = None,
     create: Annotated[
         bool, typer.Option("--create", help="Make the collection, and the dataset with the source's fields, if needed.")
     ] = False,
 ) -> None:
-    """Store datapoints, all of the source or none; what is there already is not stored twice."""
-    client = open_datasets()
-    dataset = _find_or_create(client, slug, source, create)
-    target = dataset.get_or_create_collection(collection) if create else dataset.collection(collection)
-    before = target.info().count or 0
-    ids = target.ingest(_readable(source), show_progress=_draws())
-    stored = (target.info().count or 0) - before
+    """Store datapoints, all of a collection's or none; what is there already is not stored twice."""
+    from tilebox_celery.datasets.sync.open_data import is_open_dataset, read_open_tables
+
+    if collection is None and not is_open_dataset(slug):
+        raise ArgumentError(f"--collection is missing: {slug} is no open data, which knows where its products belong.")
+    readable = _readable(source)
+    dataset = _find_or_create(open_datasets(), slug, readable, create)
+    parts = read_open_tables(slug, readable) if collection is None else {collection: readable}
+    told = [_ingest_part(dataset, name, part, create or collection is None) for name, part in parts.items()]
     if output.mode.json:
-        output.show_document({"dataset": slug, "collection": collection, "read": len(ids), "stored": stored})
-    else:
-        output.say(f"{len(ids):,} datapoints read, {stored:,} of them new.")
+        output.show_document(told)
+    elif not told:
+        output.say("There is nothing in the source.")
+    for each in [] if output.mode.json else told:
+        output.say(f"{each['collection']}: {each['read']:,} datapoints read, {each['stored']:,} of them new.")
+
+
+def _ingest_part(dataset: "Dataset", name: str, data: Any, create: bool) -> dict[str, Any]:
+    target = dataset.get_or_create_collection(name) if create else dataset.collection(name)
+    before = target.info().count or 0
+    ids = target.ingest(data, show_progress=draws())
+    stored = (target.info().count or 0) - before
+    return {"dataset": dataset.slug, "collection": name, "read": len(ids), "stored": stored}
 
 
 @command(app, "delete", short_help="Delete a collection with its datapoints.")
@@ -145,18 +160,18 @@ def delete_collection(
         output.say(f"Deleted {info.count:,} datapoints.")
 
 
-def _find_or_create(client: "Client", slug: str, source: str, create: bool) -> "Dataset":
+def _find_or_create(client: "Client", slug: str, source: Any, create: bool) -> "Dataset":
     try:
         return client.dataset(slug)
     except NotFoundError:
         if not create:
             raise
     from tilebox_celery.datasets.ingesting import infer
-    from tilebox_celery.datasets.open_data import create_open_dataset, is_open_dataset
+    from tilebox_celery.datasets.sync.open_data import create_open_dataset, is_open_dataset
 
     if is_open_dataset(slug):
         return create_open_dataset(client, slug)
-    schema = infer(_readable(source))
+    schema = infer(source)
     return client.create_or_update_dataset(schema.kind, slug, schema.fields)
 
 
@@ -168,5 +183,6 @@ def _readable(source: str) -> Any:
     return Path(source)
 
 
-def _draws() -> bool:
+def draws() -> bool:
+    """Tell whether a progress bar can be seen."""
     return output.stderr().is_terminal and not output.mode.json

@@ -11,7 +11,7 @@ from tilebox_celery.datasets.schema import Field, FieldType, Schema
 from tilebox_celery.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from tilebox_celery.datasets.filters import Condition
+    from tilebox_celery.datasets.filters import Expression
 
 _CONDITION = re.compile(
     r"\s*(?P<name>\w+)\s*(?:(?P<operator>==|!=|<=|>=|=|<|>)\s*(?P<value>.*)|(?P<null>is (?:not )?null)\s*)"
@@ -45,7 +45,7 @@ def read_field_options(texts: Sequence[str]) -> tuple[Field, ...]:
     return read_fields(pairs)
 
 
-def read_conditions(texts: Sequence[str], schema: Schema) -> "Condition | None":
+def read_conditions(texts: Sequence[str], schema: Schema) -> "Expression | None":
     """Return a filter from texts such as ``cloud_cover < 20``, all of which must hold.
 
     Args:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tilebox_celery.cli import output
-from tilebox_celery.cli.dataset import Slug, _draws, app
+from tilebox_celery.cli.dataset import Slug, draws
 from tilebox_celery.cli.dataset_code import snippet
 from tilebox_celery.cli.dataset_fields import conditions_code, read_conditions
 from tilebox_celery.cli.framework import command
 from tilebox_celery.cli.opening import open_datasets
+from tilebox_celery.datasets.schema import FieldType
 from tilebox_celery.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from tilebox_celery.datasets.sync.dataset import Dataset
 
 _SHOWN = 20
+_COLUMNS = 5
+_LONG = (FieldType.GEOMETRY, FieldType.JSON, FieldType.BYTES)
+"""Types whose values fill a terminal."""
 Collections = Annotated[
     list[str] | None, typer.Option("--collection", "-c", help="One of its collections; several times for several.")
 ]
@@ -36,7 +40,12 @@ Area = Annotated[
 ]
 
 
-@command(app, "query", short_help="Show datapoints.")
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    command(app, "query", short_help="Show datapoints.")(query)
+    command(app, "export", short_help="Write datapoints to a file.")(export)
+
+
 def query(
     slug: Slug,
     time: When,
@@ -66,14 +75,14 @@ def query(
     if frame.empty:
         output.say("No datapoint matches.")
         return
-    columns = ["time", "id", *(each.name for each in dataset.fields if each.name in frame.columns)][:6]
+    short = [each.name for each in dataset.fields if each.type not in _LONG and each.name in frame.columns]
+    columns = ["time", "id", *short[:_COLUMNS]]
     rows = [[str(_plain(value)) for value in row] for row in frame[columns].head(limit).itertuples(index=False)]
     output.show(output.table([each.upper() for each in columns], rows, cut=columns[-1].upper()))
     if len(frame) > limit:
         output.say(f"{len(frame):,} datapoints in all: --limit shows more, 'dataset export' keeps them.")
 
 
-@command(app, "export", short_help="Write datapoints to a file.")
 def export(
     slug: Slug,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="It ends with .nc, .parquet, .csv or .geojson.")],
@@ -110,7 +119,7 @@ def _select(
         spatial_extent=None if area is None else read_area(area),
         filter=read_conditions(where or [], dataset.schema),
         skip_data=skip_data,
-        show_progress=_draws(),
+        show_progress=draws(),
     )
 
 

@@ -9,6 +9,7 @@ from tilebox_celery.cli import (
     agent_context,
     celery_commands,
     cluster,
+    dataset,
     dataset_query,
     db,
     demo,
@@ -68,7 +69,8 @@ stack.add_to(app)
 app.add_typer(runner.app, name="runner")
 app.add_typer(job.app, name="job")
 app.add_typer(cluster.app, name="cluster")
-app.add_typer(dataset_query.app, name="dataset")
+dataset_query.add_to(dataset.app)
+app.add_typer(dataset.app, name="dataset")
 app.add_typer(db.app, name="db")
 celery_commands.add_to(app)
 doctor.add_to(app)

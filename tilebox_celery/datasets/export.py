@@ -1,7 +1,7 @@
 """Write loaded datapoints to a file that other programs read: NetCDF, GeoParquet, CSV or GeoJSON."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def write(data: "xr.Dataset", schema: Schema, file: Path) -> None:
     """Write datapoints to a file, which is there whole or not at all.
 
-    NetCDF and CSV hold geometries as WKT; NetCDF holds a missing text as an empty one. Parquet is GeoParquet. In GeoJSON
-    each datapoint is a feature with its first geometry.
+    NetCDF and CSV hold geometries as WKT; NetCDF holds a missing text as an empty one. Parquet is GeoParquet. In
+    GeoJSON each datapoint is a feature with its first geometry.
 
     Args:
         data: What `load` or `query` gave.
@@ -77,9 +77,7 @@ def to_netcdf_ready(data: "xr.Dataset", schema: Schema) -> "xr.Dataset":
 
 
 def _without_none(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
-    filled = values.copy()
-    filled[np.equal(filled, None)] = ""
-    return filled
+    return np.where([each is None for each in values.ravel()], "", values.ravel()).astype(object).reshape(values.shape)
 
 
 def _hexadecimal(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
@@ -119,7 +117,7 @@ def _write_geojson(data: "xr.Dataset", schema: Schema, file: Path) -> None:
     name = next((each.name for each in schema.fields if each.type is FieldType.GEOMETRY and not each.is_array), None)
     if name is None:
         raise ArgumentError("GeoJSON needs a geometry, and this dataset has none: use .parquet, .nc or .csv.")
-    geometries = data[name].to_numpy() if name in data else []
+    geometries: Sequence[Any] = list(data[name].to_numpy()) if name in data else []
     frame = _frame(data.drop_vars(name, errors="ignore"))
     with file.open("w", encoding="utf-8") as stream:
         stream.write('{"type": "FeatureCollection", "features": [')

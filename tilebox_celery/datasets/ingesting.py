@@ -1,6 +1,6 @@
 """Store and delete what a client hands over: find out what it is, make one Arrow table of it, pass it to the store."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tilebox_celery.datasets.querying import ShowProgress
-    from tilebox_celery.datasets.store import CollectionRecord, DatasetRecord, DatasetStore
+    from tilebox_celery.datasets.store.records import CollectionRecord, DatasetRecord
+    from tilebox_celery.datasets.store.store import DatasetStore
 
 
 def ingest(
@@ -25,18 +26,25 @@ def ingest(
     show_progress: "ShowProgress" = False,
 ) -> list[UUID]:
     """Store datapoints; see `TimeseriesCollection.ingest`."""
+    return list(follow(_steps(store, dataset, collection, data, allow_existing), show_progress, _title(collection)))[-1]
+
+
+def _steps(
+    store: "DatasetStore", dataset: "DatasetRecord", collection: "CollectionRecord", data: Any, allow_existing: bool
+) -> Iterator[tuple[list[UUID], float]]:
+    """Yield the ids that are stored after each step, with the share of the time that it usually takes."""
     from tilebox_celery.datasets.identifiers import datapoint_ids
 
     table = read_datapoints(data, dataset.schema)
+    yield [], 0.3
     ids = datapoint_ids(table, collection.id.bytes)
-    whole = table.add_column(1, "id", ids)
-    for _ in follow(
-        store.ingest(collection, whole, allow_existing=allow_existing),
-        show_progress,
-        f"Ingesting into {collection.name}",
-    ):
-        pass
-    return [UUID(bytes=each) for each in ids.to_pylist()]
+    yield [], 0.5
+    store.ingest(collection, table.add_column(1, "id", ids), allow_existing=allow_existing)
+    yield [UUID(bytes=each) for each in ids.to_pylist()], 1.0
+
+
+def _title(collection: "CollectionRecord") -> str:
+    return f"Ingesting into {collection.name}"
 
 
 def read_datapoints(data: Any, schema: Schema) -> "pa.Table":

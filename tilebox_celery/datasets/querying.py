@@ -12,9 +12,10 @@ from tilebox_celery.errors import ArgumentError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from tilebox_celery.datasets.filters import Condition
+    from tilebox_celery.datasets.filters import Expression
     from tilebox_celery.datasets.spatial import SpatialExtentLike
-    from tilebox_celery.datasets.store import CollectionRecord, DatasetRecord, DatasetStore
+    from tilebox_celery.datasets.store.records import CollectionRecord, DatasetRecord
+    from tilebox_celery.datasets.store.store import DatasetStore
     from tilebox_celery.datasets.time_interval import TimeIntervalLike
 
 ShowProgress = bool | Callable[[float], object]
@@ -27,14 +28,13 @@ def query(
     collections: "Sequence[CollectionRecord]",
     when: "TimeIntervalLike | None",
     where: "SpatialExtentLike | None",
-    condition: "Condition | None",
+    condition: "Expression | None",
     skip_data: bool,
     show_progress: ShowProgress,
 ) -> "xr.Dataset":
     """Load datapoints; see `TimeseriesCollection.query`."""
-    import pyarrow as pa
-
-    from tilebox_celery.datasets.spatial import read_spatial_extent
+    from tilebox_celery.datasets.spatial import parse_area
+    from tilebox_celery.datasets.store.pages import join
     from tilebox_celery.datasets.time_arguments import parse_time_argument
     from tilebox_celery.datasets.time_interval import milliseconds
     from tilebox_celery.datasets.xarray_layout import to_xarray
@@ -42,14 +42,27 @@ def query(
     if when is None:
         raise ArgumentError("A temporal_extent for your query must be specified")
     first, end = milliseconds(parse_time_argument(when))
-    area = None if where is None else read_spatial_extent(where)
+    area = None if where is None else parse_area(where)
     pages = store.load(collections, first, end, where=condition, area=area, skip_data=skip_data)
-    tables = list(follow(pages, show_progress, f"Loading {dataset.slug}"))
+    if show_progress:
+        first, end = _known_part(store, collections, first, end)
+    fractions = ((page.table, (min(page.end_ms, end) - first) / max(end - first, 1)) for page in pages)
+    tables = list(follow(fractions, show_progress, f"Loading {dataset.slug}"))
     if not tables:
         import xarray as xr
 
         return xr.Dataset()
-    return to_xarray(pa.concat_tables(tables), dataset.schema, skip_data)
+    return to_xarray(join(tables), dataset.schema, skip_data)
+
+
+def _known_part(
+    store: "DatasetStore", collections: "Sequence[CollectionRecord]", first: int, end: int
+) -> tuple[int, int]:
+    """Return the part of an interval in which there are datapoints, of which progress is a fraction."""
+    infos = [info for info in map(store.info, collections) if info.total]
+    starts = [info.first_ms for info in infos if info.first_ms is not None]
+    ends = [info.last_ms for info in infos if info.last_ms is not None]
+    return max(first, min(starts, default=first)), min(end, max(ends, default=end) + 1)
 
 
 def find(
@@ -74,6 +87,6 @@ def collection_info(store: "DatasetStore", collection: "CollectionRecord") -> Co
     count, first, last = store.info(collection)
     availability = None
     if first is not None and last is not None:
-        ends = (EPOCH + timedelta(milliseconds=each) for each in (first, last))
-        availability = TimeInterval(*ends, end_inclusive=True)
+        start, end = (EPOCH + timedelta(milliseconds=each) for each in (first, last))
+        availability = TimeInterval(start, end, end_inclusive=True)
     return CollectionInfo(collection.name, availability, count)

@@ -16,6 +16,10 @@ from tilebox_celery.errors import ArgumentError
 KEYS = ("geometry", "mode", "coordinate_system")
 
 
+SpatialExtentLike = BaseGeometry | dict[str, Any]
+"""A geometry, or a dict of `geometry`, `mode` and `coordinate_system`."""
+
+
 class SpatialMode(StrEnum):
     """Which datapoints are meant: those that meet the area, or those that lie within it."""
 

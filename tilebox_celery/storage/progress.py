@@ -26,7 +26,7 @@ def progress_bar(name: str, total: int | None, *, shown: bool) -> Iterator[Advan
         yield lambda count: None
         return
     try:
-        from tqdm.auto import tqdm  # type: ignore[import-untyped]  # it ships no types
+        from tqdm.auto import tqdm
     except ImportError as error:
         raise StorageError("A progress bar needs tqdm: pip install 'tilebox-celery[storage]'.") from error
     lock = Lock()  # the counter of a bar is not safe between threads

@@ -82,8 +82,8 @@ class S3Source:
 
     @contextmanager
     def _translated(self, key: str) -> Iterator[None]:
-        from botocore import exceptions as botocore  # type: ignore[import-untyped]  # it ships no types
-        from botocore.parsers import ResponseParserError  # type: ignore[import-untyped]  # it ships no types
+        from botocore import exceptions as botocore
+        from botocore.parsers import ResponseParserError
         from urllib3.exceptions import HTTPError
 
         provider = self._bucket.provider
@@ -123,7 +123,7 @@ class S3Source:
 def _make_client(bucket: Bucket, connections: int) -> Any:
     try:
         from botocore import UNSIGNED
-        from botocore.config import Config  # type: ignore[import-untyped]  # it ships no types
+        from botocore.config import Config
 
         session, making = _SESSION.get()
     except ImportError as error:

@@ -50,7 +50,7 @@ class Client:
         fields: Iterable[object] | Mapping[str, object] | None = None,
         *,
         name: str | None = None,
-        description: str = "",
+        description: str | None = None,
     ) -> Dataset:
         """Make a dataset or add fields; see `datasets.Client.create_or_update_dataset`."""
         made = await to_thread(

@@ -12,7 +12,7 @@ from tilebox_celery.datasets.sync.timeseries import TimeseriesCollection as Sync
 if TYPE_CHECKING:
     import xarray as xr
 
-    from tilebox_celery.datasets.filters import Condition
+    from tilebox_celery.datasets.filters import Expression
     from tilebox_celery.datasets.querying import ShowProgress
     from tilebox_celery.datasets.spatial import SpatialExtentLike
     from tilebox_celery.datasets.sync.dataset import Dataset as SyncDataset
@@ -97,7 +97,7 @@ class Dataset:
         temporal_extent: "TimeIntervalLike",
         collections: Iterable[CollectionLike] | None = None,
         spatial_extent: "SpatialExtentLike | None" = None,
-        filter: "Condition | None" = None,
+        filter: "Expression | None" = None,
         skip_data: bool = False,
         show_progress: "ShowProgress" = False,
     ) -> "xr.Dataset":

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from tilebox_celery.datasets.collection_info import CollectionInfo
-    from tilebox_celery.datasets.filters import Condition
+    from tilebox_celery.datasets.filters import Expression
     from tilebox_celery.datasets.querying import ShowProgress
     from tilebox_celery.datasets.spatial import SpatialExtentLike
     from tilebox_celery.datasets.sync.timeseries import TimeseriesCollection as SyncCollection
@@ -51,7 +51,7 @@ class TimeseriesCollection:
         *,
         temporal_extent: "TimeIntervalLike",
         spatial_extent: "SpatialExtentLike | None" = None,
-        filter: "Condition | None" = None,
+        filter: "Expression | None" = None,
         skip_data: bool = False,
         show_progress: "ShowProgress" = False,
     ) -> "xr.Dataset":

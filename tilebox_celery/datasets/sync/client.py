@@ -13,7 +13,7 @@ from tilebox_celery.errors import ArgumentError
 from tilebox_celery.settings import Settings, database_url, redact_url
 
 if TYPE_CHECKING:
-    from tilebox_celery.datasets.store import DatasetStore
+    from tilebox_celery.datasets.store.store import DatasetStore
 
 
 class Client:
@@ -69,16 +69,16 @@ class Client:
         fields: Iterable[object] | Mapping[str, object] | None = None,
         *,
         name: str | None = None,
-        description: str = "",
+        description: str | None = None,
     ) -> Dataset:
         """Make a dataset, or add fields to one that is there.
 
         Args:
             kind: ``"temporal"``, or ``"spatiotemporal"``, which adds the field ``geometry``.
             code_name: Its dotted name: lower case, digits and underscores between the dots.
-            fields: See `field_forms.read_fields`. Fields that the dataset has and that are not named here stay.
+            fields: All of them, those that it has already and new ones; see `field_forms.read_fields`.
             name: For people; by default the code name.
-            description: For people; Markdown.
+            description: For people; Markdown. By default it stays as it is.
 
         Raises:
             ArgumentError: A name or a field cannot be used, or a change would lose data.
@@ -103,7 +103,7 @@ class Client:
     @property
     def _store(self) -> "DatasetStore":
         if self._opened is None:
-            from tilebox_celery.datasets.store import open_store
+            from tilebox_celery.datasets.store.open import open_store
 
             self._opened = open_store(self.settings)
         return self._opened

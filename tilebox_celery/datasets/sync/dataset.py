@@ -12,9 +12,10 @@ from tilebox_celery.errors import NotFoundError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from tilebox_celery.datasets.filters import Condition
+    from tilebox_celery.datasets.filters import Expression
     from tilebox_celery.datasets.spatial import SpatialExtentLike
-    from tilebox_celery.datasets.store import CollectionRecord, DatasetRecord, DatasetStore
+    from tilebox_celery.datasets.store.records import CollectionRecord, DatasetRecord
+    from tilebox_celery.datasets.store.store import DatasetStore
     from tilebox_celery.datasets.time_interval import TimeIntervalLike
 
 CollectionLike = str | UUID | TimeseriesCollection
@@ -98,7 +99,7 @@ class Dataset:
 
     def get_or_create_collection(self, name: str) -> TimeseriesCollection:
         """Return a collection, made if it does not exist."""
-        return self._collection(self._store.create_collection(self._record, name, exist_ok=True))
+        return self._collection(self._store.create_collection(self._record, name, exists_ok=True))
 
     def delete_collection(self, collection: CollectionLike) -> None:
         """Delete a collection with all its datapoints.
@@ -114,7 +115,7 @@ class Dataset:
         temporal_extent: "TimeIntervalLike",
         collections: Iterable[CollectionLike] | None = None,
         spatial_extent: "SpatialExtentLike | None" = None,
-        filter: "Condition | None" = None,
+        filter: "Expression | None" = None,
         skip_data: bool = False,
         show_progress: ShowProgress = False,
     ) -> "xr.Dataset":

@@ -5,15 +5,17 @@ from uuid import UUID
 
 from tilebox_celery.datasets.collection_info import CollectionInfo
 from tilebox_celery.datasets.querying import ShowProgress, collection_info, find, query
+from tilebox_celery.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import xarray as xr
 
-    from tilebox_celery.datasets.filters import Condition
+    from tilebox_celery.datasets.filters import Expression
     from tilebox_celery.datasets.spatial import SpatialExtentLike
-    from tilebox_celery.datasets.store import CollectionRecord, DatasetRecord, DatasetStore
+    from tilebox_celery.datasets.store.records import CollectionRecord, DatasetRecord
+    from tilebox_celery.datasets.store.store import DatasetStore
     from tilebox_celery.datasets.time_interval import TimeIntervalLike
 
 
@@ -60,7 +62,10 @@ class TimeseriesCollection:
             NotFoundError: There is no such collection.
         """
         if self._record is None:
-            self._record = self._store.find_collection(self._dataset, self._name)
+            if isinstance(self._name, str):
+                self._record = self._store.find_collection(self._dataset, self._name)
+            else:
+                self._record = self._with_id(self._name)
         return self._record
 
     def info(self) -> CollectionInfo:
@@ -100,7 +105,7 @@ class TimeseriesCollection:
         *,
         temporal_extent: "TimeIntervalLike",
         spatial_extent: "SpatialExtentLike | None" = None,
-        filter: "Condition | None" = None,
+        filter: "Expression | None" = None,
         skip_data: bool = False,
         show_progress: ShowProgress = False,
     ) -> "xr.Dataset":
@@ -169,3 +174,9 @@ class TimeseriesCollection:
         from tilebox_celery.datasets.ingesting import delete
 
         return delete(self._store, self.record, datapoints)
+
+    def _with_id(self, collection_id: UUID) -> "CollectionRecord":
+        for record in self._store.collections(self._dataset):
+            if record.id == collection_id:
+                return record
+        raise NotFoundError(f"No such collection {collection_id}")

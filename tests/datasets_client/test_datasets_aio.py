@@ -1,0 +1,57 @@
+"""The asynchronous client gives what the synchronous one gives, and its requests overlap."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from tilebox_celery.datasets.aio import Client
+from tilebox_celery.datasets.sync.timeseries import TimeseriesCollection
+
+JUNE = ("2020-06-01", "2020-07-01")
+
+
+def test_awaited_requests_give_the_same(ledger_url: str, sentinel2: TimeseriesCollection) -> None:
+    """datasets, collections, info, load and find are awaited, and equal those of the synchronous client."""
+
+    async def ask() -> tuple[Any, ...]:
+        client = Client(ledger_url)
+        dataset = (await client.datasets()).open_data.copernicus.sentinel2_msi
+        collections = await dataset.collections()
+        collection = dataset.collection("S2B_S2MSI2A")
+        data = await collection.load(JUNE)
+        found = await collection.find(data["id"].to_numpy()[0])
+        info = await collection.info()
+        await client.close()
+        return list(collections), str(info), data, found
+
+    names, info, data, found = asyncio.run(ask())
+
+    assert names == ["S2B_S2MSI2A"]
+    assert info == str(sentinel2.info())
+    assert data.identical(sentinel2.load(JUNE))
+    assert found.identical(sentinel2.find(data["id"].to_numpy()[0]))
+
+
+def test_requests_overlap(ledger_url: str, sentinel2: TimeseriesCollection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four loads of one client are all under way before the first one ends."""
+    from tilebox_celery.datasets.store.loading import Loading
+
+    together = threading.Barrier(4, timeout=20)  # broken, and so an error, unless four arrive
+    load = Loading.load
+
+    def load_together(*args: Any, **options: Any) -> Any:
+        together.wait()
+        return load(*args, **options)
+
+    monkeypatch.setattr(Loading, "load", load_together)
+
+    async def ask() -> list[Any]:
+        client = Client(ledger_url)
+        collection = (await client.dataset("open_data.copernicus.sentinel2_msi")).collection("S2B_S2MSI2A")
+        found = await asyncio.gather(*(collection.load(JUNE) for _ in range(4)))
+        await client.close()
+        return found
+
+    assert [each.sizes["time"] for each in asyncio.run(ask())] == [9, 9, 9, 9]

@@ -1,0 +1,151 @@
+"""Getting data in: every form, atomic, idempotent, and out again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import pystac
+import pytest
+import shapely
+
+from tilebox_celery.datasets import Client
+from tilebox_celery.datasets.sync.dataset import Dataset
+from tilebox_celery.datasets.sync.timeseries import TimeseriesCollection
+from tilebox_celery.errors import ArgumentError
+
+ITEMS = Path(__file__).parents[1] / "data" / "stac" / "landsat-c2-l2.json"
+ALL = ("1970-01-01", "2100-01-01")
+ROWS = [
+    {"time": "2024-08-01T12:00:00.5", "name": "a", "height": 1, "geometry": shapely.Point(7, 51)},
+    {"time": "2024-08-02", "name": "b", "height": 2, "geometry": shapely.Point(8, 52)},
+]
+
+
+@pytest.fixture
+def scenes(datasets_client: Client) -> Dataset:
+    """A small spatiotemporal dataset."""
+    return datasets_client.create_or_update_dataset("spatiotemporal", "my.scenes", [("name", str), ("height", int)])
+
+
+def columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """The same as columns."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+FORMS = {
+    "records": lambda rows: rows,
+    "a generator": lambda rows: iter(rows),
+    "columns": columns,
+    "DataFrame": pd.DataFrame,
+    "GeoDataFrame": lambda rows: gpd.GeoDataFrame(rows, geometry="geometry", crs=4326),
+    "GeoJSON": lambda rows: {
+        "type": "FeatureCollection",
+        "features": [
+            {
+                "type": "Feature",
+                "geometry": shapely.geometry.mapping(row["geometry"]),
+                "properties": {name: value for name, value in row.items() if name != "geometry"},
+            }
+            for row in rows
+        ],
+    },
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_stores_the_same_datapoints(scenes: Dataset, form: str) -> None:
+    """Records, columns, frames and features of the same values get the same ids, so a second form adds nothing."""
+    collection = scenes.create_collection("c")
+    first = collection.ingest(ROWS)
+
+    again = collection.ingest(FORMS[form](ROWS))  # type: ignore[no-untyped-call]  # lambdas
+
+    assert again == first
+    assert collection.info().count == 2
+
+
+def test_what_was_loaded_can_be_ingested_again(scenes: Dataset, tmp_path: Path) -> None:
+    """A load, and what an export of it holds, are ingested as the same datapoints."""
+    from tilebox_celery.datasets.export import write
+
+    collection = scenes.create_collection("c")
+    ids = collection.ingest(ROWS)
+    data = collection.load(ALL)
+
+    assert collection.ingest(data) == ids
+    for ending in (".nc", ".parquet"):
+        write(data, scenes.schema, tmp_path / f"out{ending}")
+        assert collection.ingest(tmp_path / f"out{ending}") == ids
+    assert collection.info().count == 2
+
+
+def test_stac_items_come_in_every_form(datasets_client: Client) -> None:
+    """A path, a dict and pystac objects of the same real items store the same datapoints."""
+    from tilebox_celery.datasets.ingesting import infer
+
+    schema = infer(ITEMS)
+    dataset = datasets_client.create_or_update_dataset(schema.kind, "my.landsat", schema.fields)
+    collection = dataset.create_collection("all")
+    document = json.loads(ITEMS.read_bytes())
+
+    ids = collection.ingest(ITEMS)
+
+    assert len(set(ids)) == 4
+    assert collection.ingest(document) == ids
+    assert collection.ingest(pystac.ItemCollection.from_dict(document)) == ids
+    data = collection.load(ALL)
+    assert set(data["stac_id"].to_numpy()) == {item["id"] for item in document["features"]}
+    wanted = {item["id"]: item["assets"]["red"]["href"] for item in document["features"] if "red" in item["assets"]}
+    found = {name: assets["red"]["href"] for name, assets in zip(
+        data["stac_id"].to_numpy(), data["assets"].to_numpy(), strict=True) if "red" in assets}  # fmt: skip
+    assert found == wanted
+    assert found
+
+
+def test_a_bad_row_stores_nothing(scenes: Dataset) -> None:
+    """A row that does not fit is named with its number, field and reason, and no row is stored."""
+    collection = scenes.create_collection("c")
+
+    with pytest.raises(ArgumentError, match=r"(?s)1.*height"):
+        collection.ingest([ROWS[0], ROWS[1] | {"height": "tall"}])
+
+    assert collection.info().count == 0
+
+
+def test_deleted_datapoints_are_gone(scenes: Dataset) -> None:
+    """delete takes ids or a load, and says how many there were."""
+    collection = scenes.create_collection("c")
+    ids = collection.ingest(ROWS)
+
+    assert collection.delete(ids[0]) == 1
+    assert collection.delete(collection.load(ALL)) == 1
+    assert collection.delete(ids) == 0
+    assert collection.info().count == 0
+
+
+def test_fields_may_be_added_and_not_lost(datasets_client: Client, scenes: Dataset) -> None:
+    """A new field is absent in old datapoints; a type that changes and a field that goes are refused."""
+    collection = scenes.create_collection("c")
+    collection.ingest(ROWS)
+
+    wider = datasets_client.create_or_update_dataset(
+        "spatiotemporal", "my.scenes", [("name", str), ("height", int), ("cloud_cover", float)]
+    )
+
+    assert wider.collection("c").load(ALL)["cloud_cover"].isnull().all()
+    for fields in ([("name", str)], [("name", str), ("height", str), ("cloud_cover", float)]):
+        with pytest.raises(ArgumentError, match="height"):
+            datasets_client.create_or_update_dataset("spatiotemporal", "my.scenes", fields)
+
+
+def test_a_deleted_collection_is_not_found(scenes: Dataset) -> None:
+    """delete_collection removes a collection with its datapoints; a new one of its name is empty."""
+    collection: TimeseriesCollection = scenes.create_collection("c")
+    collection.ingest(ROWS)
+
+    scenes.delete_collection("c")
+
+    assert scenes.collections() == {}
+    assert scenes.create_collection("c").info().count == 0
