@@ -114,8 +114,7 @@ class _Load:
     def _is_big(self, connection: ArrowConnection, collection: CollectionRecord) -> bool:
         """Tell whether there are more than a few rows; walks over no more than these."""
         conditions = in_interval(collection, self.first_ms, self.end_ms)
-        limit = conditions.bind(FEW_ROWS, "bigint")
-        query = f"select 1 from {rows_of(self.dataset)} where {conditions} offset {limit} limit 1"  # noqa: S608  # quoted
+        query = f"select 1 from {rows_of(self.dataset)} where {conditions} offset {FEW_ROWS} limit 1"  # noqa: S608  # quoted
         return bool(connection.table(query, conditions.values).num_rows)
 
     def _rows(
