@@ -10,6 +10,7 @@ MODULES = [
     "open_data.copernicus",
     "stac.geojson",
     "stac.inference",
+    "stac.json_text",
     "stac.names",
     "stac.products",
     "stac.sources",

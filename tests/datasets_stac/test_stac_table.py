@@ -12,6 +12,7 @@ import shapely
 
 from tilebox_celery.datasets import stac
 from tilebox_celery.datasets.arrow_types import table_schema
+from tilebox_celery.datasets.incoming import to_table
 from tilebox_celery.datasets.schema import DatasetKind, Field, FieldType, Schema
 from tilebox_celery.errors import ArgumentError
 
@@ -193,10 +194,16 @@ BAD = [
     ({"tags": "a"}, r"property 'tags' is 'a', which is no list"),
     ({"tags": ["a", {}]}, r"property 'tags' has an element that is {}, which is no text"),
     ({"seen": "2500-01-01T00:00:00Z"}, r"property 'seen' is '2500-01-01T00:00:00Z', which is out of range"),
+    ({"extra": ["a\0"]}, r"property 'extra' has a text with a NUL character"),
+    ({"name": "a\0"}, r"property 'name' is .* with a NUL character, which Postgres cannot store"),
+    ({"geometry": {"type": "Point", "coordinates": [181, 0]}}, r"split it where it crosses 180 degrees"),
     ({"extra": {1: object()}}, r"property 'extra' cannot be written as JSON"),
     ({"geometry": {"type": "Blob"}}, r"property 'geometry' is .*, which is no GeoJSON geometry"),
     ({"geometry": {"type": "Polygon", "coordinates": [[[0, 0], [1, 1]]]}}, r"'geometry' is no valid Polygon"),
-    ({"geometry": {"type": "Point", "coordinates": [0, 91]}}, r"'geometry' reaches from 0.0, 91.0 to .* no degrees"),
+    (
+        {"geometry": {"type": "Point", "coordinates": [0, 91]}},
+        r"'geometry' reaches from 0.0, 91.0 to .* within 180 degrees of longitude",
+    ),
 ]
 
 
@@ -212,6 +219,7 @@ def test_a_bad_item_is_refused(change: dict[str, Any], message: str) -> None:
             Field("tags", FieldType.STRING, is_array=True),
             Field("seen", FieldType.TIMESTAMP),
             Field("extra", FieldType.JSON),
+            Field("name", FieldType.STRING),
         ),
     )
     good = item_with(**{"eo:cloud_cover": 5, "orbit": 1, "online": True, "tags": ["a"], "seen": "2024-01-01"})
@@ -237,3 +245,25 @@ def test_what_is_no_item_is_refused() -> None:
     """A list of numbers is not read as items."""
     with pytest.raises(ArgumentError, match="Item 1 is '5', which is no STAC item"):
         stac.items_to_table([item_with(), 5], schema_of())
+
+
+def test_items_and_records_of_the_same_values_have_the_same_bytes() -> None:
+    """Ids are made of the table, and must not depend on the form in which a datapoint came."""
+    values = {
+        "name": "Zürich",
+        "extra": {"b": ["é", 1e-7, 2.5e-09, 1e16, 1e22], "a": {"x": None, "e-7": "\\u0000 is no NUL"}},
+        "seen": "2024-08-01T00:26:11.123456789Z",
+        "place": {"type": "Point", "coordinates": [1, 2, 3]},
+    }
+    schema = schema_of(
+        Field("name", FieldType.STRING),
+        Field("extra", FieldType.JSON),
+        Field("seen", FieldType.TIMESTAMP),
+        Field("place", FieldType.GEOMETRY),
+    )
+    item = item_with(**values)
+
+    from_items = stac.items_to_table([item], schema)
+
+    from_records = to_table([{"time": item["properties"]["datetime"], **values}], schema)
+    assert from_items.equals(from_records.combine_chunks())

@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from tilebox_celery.datasets.garbage import collector_paused
 from tilebox_celery.datasets.schema import Schema
-from tilebox_celery.datasets.stac.json_text import paused_collector
 from tilebox_celery.datasets.stac.products import Item, hrefs, product_folder, product_name
 from tilebox_celery.datasets.stac.sources import ItemSource, read_items_and
 from tilebox_celery.datasets.stac.table import check_items, items_to_table
@@ -101,7 +101,7 @@ class OpenDataset:
         Raises:
             ArgumentError: As `read_tables` does.
         """
-        with paused_collector():
+        with collector_paused():
             prepared = [self.prepare(item) if isinstance(item, dict) else item for item in items]
             check_items(prepared, first_number)
             described = [self._describe(item, first_number + at) for at, item in enumerate(prepared)]

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tilebox_celery.datasets.arrow_types import arrow_type
 from tilebox_celery.datasets.schema import Field, FieldType
 from tilebox_celery.datasets.stac.geometries import parse_geometries, to_wkb
-from tilebox_celery.datasets.stac.json_text import dumps
+from tilebox_celery.datasets.stac.json_text import canonical_dumps
 from tilebox_celery.datasets.stac.times import fast_nanoseconds
 from tilebox_celery.datasets.stac.values import ValueRefused, reader_of
 
@@ -77,11 +78,14 @@ def _lists(values: Sequence[Any], field: Field) -> pa.Array:
 
 
 def _strings(values: Sequence[Any]) -> pa.Array:
-    return pa.array(values, pa.string())
+    texts = pa.array(values, pa.string())
+    if pc.any(pc.match_substring(texts, "\0")).as_py():
+        raise ValueError
+    return texts
 
 
 def _json(values: Sequence[Any]) -> pa.Array:
-    return pa.array([None if value is None else dumps(value) for value in values], pa.string())
+    return pa.array([None if value is None else canonical_dumps(value) for value in values], pa.string())
 
 
 def _numbers(data_type: pa.DataType, *usual: type) -> Callable[[Sequence[Any]], pa.Array]:

@@ -14,8 +14,6 @@ from tilebox_celery.datasets.stac.values import ValueRefused
 _TYPES = frozenset(
     {"Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection"}
 )
-_MOST_LONGITUDE = 360
-"""Some providers let a footprint that crosses the antimeridian run on beyond 180 degrees."""
 
 
 def parse_geometries(values: Sequence[Any]) -> npt.NDArray[np.object_]:
@@ -35,8 +33,8 @@ def parse_geometries(values: Sequence[Any]) -> npt.NDArray[np.object_]:
 
 
 def to_wkb(geometries: npt.NDArray[np.object_]) -> pa.Array:
-    """Return the geometries as WKB."""
-    return pa.array(shapely.to_wkb(geometries), pa.binary())
+    """Return the geometries as WKB, written as incoming data of other forms are."""
+    return pa.array(shapely.to_wkb(geometries, byte_order=1, include_srid=False, flavor="iso"), pa.binary())
 
 
 def centers(geometries: npt.NDArray[np.object_]) -> list[list[float] | None]:
@@ -82,12 +80,12 @@ def _parse_one(position: int, value: Any) -> Any:
 def _check_degrees(geometries: npt.NDArray[np.object_]) -> None:
     bounds = shapely.bounds(geometries)
     with np.errstate(invalid="ignore"):
-        outside = (np.abs(bounds[:, [0, 2]]) > _MOST_LONGITUDE).any(axis=1) | (np.abs(bounds[:, [1, 3]]) > 90).any(
-            axis=1
-        )
+        outside = (np.abs(bounds[:, [0, 2]]) > 180).any(axis=1) | (np.abs(bounds[:, [1, 3]]) > 90).any(axis=1)
     if outside.any():
         position = int(np.flatnonzero(outside)[0])
         west, south, east, north = bounds[position].tolist()
         raise ValueRefused(
-            position, f"reaches from {west}, {south} to {east}, {north}, which are no degrees of longitude and latitude"
+            position,
+            f"reaches from {west}, {south} to {east}, {north}, which must lie within 180 degrees of longitude and 90 "
+            "of latitude: split it where it crosses 180 degrees",
         )

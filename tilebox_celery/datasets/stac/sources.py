@@ -8,10 +8,10 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 import pyarrow as pa
 
+from tilebox_celery.datasets.garbage import collector_paused
 from tilebox_celery.datasets.schema import Schema
 from tilebox_celery.datasets.stac.documents import items_of
 from tilebox_celery.datasets.stac.files import read_file
-from tilebox_celery.datasets.stac.json_text import paused_collector
 from tilebox_celery.datasets.stac.products import Item
 from tilebox_celery.datasets.stac.table import items_to_table
 from tilebox_celery.datasets.stac.web import read_url
@@ -55,7 +55,7 @@ def read_items(source: ItemSource, *, chunk_items: int = CHUNK_ITEMS) -> Iterato
     """
     items = iter(_items(source))
     while True:
-        with paused_collector():
+        with collector_paused():
             chunk = list(islice(items, chunk_items))
         if not chunk:
             return
@@ -72,7 +72,7 @@ def read_items_and(
     items = iter(_items(source))
     number = 0
     while True:
-        with paused_collector():
+        with collector_paused():
             chunk = list(islice(items, chunk_items))
             if not chunk:
                 return

@@ -9,10 +9,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from tilebox_celery.datasets.arrow_types import table_schema
+from tilebox_celery.datasets.garbage import collector_paused
 from tilebox_celery.datasets.schema import Field, FieldType, Schema
 from tilebox_celery.datasets.stac.columns import column
 from tilebox_celery.datasets.stac.geometries import centers, parse_geometries, to_wkb
-from tilebox_celery.datasets.stac.json_text import paused_collector
 from tilebox_celery.datasets.stac.names import keys_of_field
 from tilebox_celery.datasets.stac.products import Item, epsg_code, product_folder, product_name, thumbnail
 from tilebox_celery.datasets.stac.times import fast_nanoseconds, floor_to_milliseconds, time_nanoseconds
@@ -57,7 +57,7 @@ def items_to_table(
         >>> items_to_table([item], schema).to_pylist()
         [{'time': datetime.datetime(2024, 8, 1, 0, 26, 11), 'cloud_cover': 2.5}]
     """
-    with paused_collector():
+    with collector_paused():
         check_items(items, first_number)
         chunk = _Chunk(items, schema, facts, time_keys)
         columns = [_named(chunk, time_keys[0], chunk.time, first_number)]

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from tilebox_celery.datasets.schema import VECTOR_SIZES, FieldType
-from tilebox_celery.datasets.stac.json_text import dumps
+from tilebox_celery.datasets.stac.json_text import canonical_dumps, dumps
 from tilebox_celery.datasets.stac.times import duration_nanoseconds, time_nanoseconds
 
 _RANGES = {
@@ -38,6 +38,8 @@ def reader_of(field_type: FieldType) -> Callable[[Any], Any]:
 
 def _text(value: Any) -> str:
     if isinstance(value, str):
+        if "\0" in value:
+            raise ValueError(f"is {_short(value)} with a NUL character, which Postgres cannot store")
         return value
     if isinstance(value, int | float):  # one provider writes orbit 51, another orbit "51"
         return dumps(value)
@@ -97,7 +99,7 @@ def _vector(value: Any, size: int) -> list[float]:
 
 def _json(value: Any) -> str:
     try:
-        return dumps(value)
+        return canonical_dumps(value)
     except TypeError as error:
         raise ValueError(f"cannot be written as JSON: {error}") from None
 
