@@ -102,17 +102,25 @@ CODECS: dict[type, tuple[Encode, Decode]] = {}
 _ENCODERS: dict[type, Encode] = {}
 
 
-def encode_value(value: Any) -> Any:
-    """Turn a value that JSON does not know into one that it knows; the `default` hook of the encoder.
+def value_encoder(decoded: tuple[type, ...]) -> Encode:
+    """Build the `default` hook of an encoder: it turns a value that JSON does not know into one that it knows.
 
-    Raises:
-        TypeError: The type is not supported.
+    The hook raises TypeError for a type that is not supported, or that would come back as another one.
+
+    Args:
+        decoded: The classes that the annotation of a field brings back.
     """
-    cls = type(value)
-    encode = _ENCODERS.get(cls)
-    if encode is None:
-        encode = _ENCODERS[cls] = _find_encoder(cls)
-    return encode(value)
+
+    def encode_value(value: Any) -> Any:
+        cls = type(value)
+        encode = _ENCODERS.get(cls)
+        if encode is None:
+            encode = _ENCODERS[cls] = _find_encoder(cls)
+        if encode is not _encode_scalar and not isinstance(value, decoded):
+            raise TypeError(f"its annotation would not bring {value!r:.80} back as a {cls.__name__}")
+        return encode(value)
+
+    return encode_value
 
 
 def decode_text(cls: type, base: type) -> Decode:

@@ -32,10 +32,28 @@ class Kind(NamedTuple):
     """The JSON types that fit; None: all of them."""
     key: Decode | None = None
     """Turns a key of a JSON object back; None: the same as `decode`."""
+    classes: tuple[type, ...] = ()
+    """What `decode` makes that JSON does not know."""
+    parts: tuple[Any, ...] = ()
+    """The kinds, or decoders of dataclasses, that this one is made of."""
 
     def fits(self, data: Any) -> bool:
         """Return whether JSON of this type can be meant at all."""
         return self.json_types is None or type(data) in self.json_types
+
+
+def decoded_classes(kind: Kind) -> tuple[type, ...]:
+    """List the classes beyond JSON's own that come back, somewhere in a value of this kind, as what they were."""
+    found: dict[type, None] = {}
+    seen: set[int] = set()
+    left: list[Any] = [kind]
+    while left:
+        part = left.pop()
+        if id(part) not in seen:
+            seen.add(id(part))
+            found.update(dict.fromkeys(part.classes))
+            left += part.parts
+    return tuple(found)
 
 
 Scope = dict[Any, Any]
@@ -55,7 +73,7 @@ _PLAIN: dict[Any, Kind] = {
     Any: ANYTHING,
     object: ANYTHING,
     list: Kind(None, (list,)),
-    dict: Kind(None, (dict,)),
+    dict: Kind(None, (dict,), classes=(abc.Mapping,)),
 }
 
 
@@ -112,18 +130,18 @@ def kind_of(hint: Any, scope: Scope) -> Kind:  # noqa: PLR0911 # one return per 
 def _class(cls: type, scope: Scope) -> Kind:  # noqa: PLR0911 # one return per kind of class
     for base in cls.__mro__:
         if base in CODECS:
-            return Kind(CODECS[base][1])
+            return Kind(CODECS[base][1], classes=(base,))
         if base in TEXT_CODECS:
-            return Kind(decode_text(cls, base), (str,))
+            return Kind(decode_text(cls, base), (str,), classes=(base,))
     if issubclass(cls, Enum):
         data_types = {type(encode_enum(member)) for member in cls}
         texts = ((encode_enum(member), member) for member in cls)
         by_text = {str(data) if isinstance(data, str) else json.dumps(data): member for data, member in texts}
-        return Kind(decode_enum(cls), tuple(data_types), key=lambda key: by_text[key])
+        return Kind(decode_enum(cls), tuple(data_types), key=lambda key: by_text[key], classes=(cls,))
     if is_dataclass(cls):
-        return Kind(FieldsDecoder.of(cls, scope), (dict,))
+        return _fields(FieldsDecoder.of(cls, scope))
     if is_message(cls):
-        return Kind(lambda text: cls.FromString(decode_bytes(text)), (str,))  # type: ignore[attr-defined] # is_message
+        return Kind(lambda text: cls.FromString(decode_bytes(text)), (str,), classes=(cls,))  # type: ignore[attr-defined] # is_message
     if typing.is_typeddict(cls):
         return _typed_dict(cls, scope)
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
@@ -140,18 +158,29 @@ def _container(origin: type, arguments: tuple[Any, ...], scope: Scope) -> Kind:
         return _dict(kind_of(key, scope), kind_of(value, scope))
     if origin is tuple and arguments and arguments[-1] is not ...:
         return _fixed_tuple([kind_of(argument, scope) for argument in arguments], tuple)
-    item = kind_of(arguments[0], scope).decode if arguments else None
+    inner = kind_of(arguments[0], scope) if arguments else ANYTHING
+    item = inner.decode
     if origin in _LISTS:
-        return Kind(None if item is None else lambda data: [item(each) for each in _listed(data)], (list,))
+        decode = None if item is None else lambda data: [item(each) for each in _listed(data)]
+        return Kind(decode, (list,), parts=(inner,))
     if origin in _SETS or origin is frozenset or origin is tuple:
         build: type = set if origin in _SETS else origin
-        return Kind(lambda data: build([item(each) if item else each for each in _listed(data)]), (list,))
+        return Kind(
+            lambda data: build([item(each) if item else each for each in _listed(data)]),
+            (list,),
+            classes=() if origin is tuple else (abc.Set,),
+            parts=(inner,),
+        )
     if is_dataclass(origin):
         bound = tuple(kind_of(argument, scope) for argument in arguments)
-        return Kind(FieldsDecoder.of(origin, scope, bound), (dict,))
+        return _fields(FieldsDecoder.of(origin, scope, bound))
     raise TypeError(
         f"{getattr(origin, '__name__', origin)} has no JSON form; use a dataclass, or teach it with register_codec"
     )
+
+
+def _fields(decoder: "FieldsDecoder") -> Kind:
+    return Kind(decoder, (dict,), parts=(decoder,))
 
 
 def _dict(key: Kind, value: Kind) -> Kind:
@@ -167,7 +196,7 @@ def _dict(key: Kind, value: Kind) -> Kind:
             for name, each in data.items()
         }
 
-    return Kind(decode, (dict,))
+    return Kind(decode, (dict,), classes=(abc.Mapping,), parts=(key, value))
 
 
 def _fixed_tuple(items: list[Kind], build: Decode) -> Kind:
@@ -176,7 +205,7 @@ def _fixed_tuple(items: list[Kind], build: Decode) -> Kind:
             raise ValueError(f"expected {counted(len(items), 'value')}, got {len(data)}")
         return build(kind.decode(each) if kind.decode else each for kind, each in zip(items, data, strict=True))
 
-    return Kind(decode, (list,))
+    return Kind(decode, (list,), parts=tuple(items))
 
 
 def _named_tuple(cls: Any, scope: Scope) -> Kind:
@@ -185,17 +214,15 @@ def _named_tuple(cls: Any, scope: Scope) -> Kind:
 
 
 def _typed_dict(cls: Any, scope: Scope) -> Kind:
-    decoders: dict[str, Decode] = {}
+    kinds = {name: kind_of(hint, scope) for name, hint in resolve_hints(cls, scope).items()}
+    decoders = {name: kind.decode for name, kind in kinds.items() if kind.decode}
 
     def decode(data: Any) -> Any:
         if type(data) is not dict:
             raise TypeError(f"expected an object, got {data!r:.80}")
         return {name: decoders[name](each) if name in decoders else each for name, each in data.items()}
 
-    for name, hint in resolve_hints(cls, scope).items():
-        if found := kind_of(hint, scope).decode:
-            decoders[name] = found
-    return Kind(decode, (dict,))
+    return Kind(decode, (dict,), classes=(abc.Mapping,), parts=tuple(kinds.values()))
 
 
 def _literal(choices: tuple[Any, ...]) -> Kind:
@@ -207,13 +234,15 @@ def _literal(choices: tuple[Any, ...]) -> Kind:
             raise ValueError(f"{data!r:.80} is none of {', '.join(map(repr, choices))}")
         return known[data]
 
-    return Kind(decode, tuple({type(data) for data in known}), key=lambda key: by_text[key])
+    classes = tuple({type(each) for each in choices})
+    return Kind(decode, tuple({type(data) for data in known}), key=lambda key: by_text[key], classes=classes)
 
 
 def _union(members: list[Kind]) -> Kind:
     """Take the first member that fits; among dataclasses the one with exactly these fields."""
+    json_types = None if any(kind.json_types is None for kind in members) else _joined(members)
     if all(kind.decode is None for kind in members):
-        return Kind(None, None if any(kind.json_types is None for kind in members) else _joined(members))
+        return Kind(None, json_types, parts=tuple(members))
     objects = [kind.decode for kind in members if isinstance(kind.decode, FieldsDecoder)]
 
     def decode(data: Any) -> Any:
@@ -242,7 +271,7 @@ def _union(members: list[Kind]) -> Kind:
                 continue
         raise ValueError(f"the key {text!r:.80} has none of the allowed types")
 
-    return Kind(decode, None if any(kind.json_types is None for kind in members) else _joined(members), key=decode_key)
+    return Kind(decode, json_types, key=decode_key, parts=tuple(members))
 
 
 def _joined(members: list[Kind]) -> tuple[type, ...]:
@@ -263,6 +292,8 @@ class FieldsDecoder:
     def __init__(self, cls: type) -> None:
         self.cls = cls
         self.names: frozenset[str] = frozenset()
+        self.classes = (cls,)
+        self.parts: tuple[Kind, ...] = ()
         self.decoders: dict[str, Decode] = {}
 
     @classmethod
@@ -278,6 +309,7 @@ class FieldsDecoder:
                 del cls._known[target, arguments]
                 raise
             decoder.names = frozenset(kinds)
+            decoder.parts = tuple(kinds.values())
             decoder.decoders = {name: kind.decode for name, kind in kinds.items() if kind.decode}
         return decoder
 

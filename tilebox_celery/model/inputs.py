@@ -6,14 +6,14 @@ several fields are a JSON object in field order.
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import MISSING
 from operator import attrgetter
 from typing import Any, NoReturn, TypeVar
 
 from tilebox_celery.errors import InputError
-from tilebox_celery.model.codecs import Decode, encode_value, is_message, register_codec, stored_fields
-from tilebox_celery.model.hints import Kind, field_kinds, resolve_hints
+from tilebox_celery.model.codecs import Decode, Encode, is_message, register_codec, stored_fields, value_encoder
+from tilebox_celery.model.hints import Kind, decoded_classes, field_kinds, resolve_hints
 from tilebox_celery.model.identifiers import TaskIdentifier
 from tilebox_celery.model.task import Task, task_identifier
 
@@ -21,7 +21,6 @@ __all__ = ["deserialize", "register_codec", "serialize"]
 
 AnyTask = TypeVar("AnyTask", bound=Task)
 
-_encode = json.JSONEncoder(allow_nan=False, default=encode_value).encode
 _NATIVE = (str, int, float, bool, type(None))
 
 
@@ -108,7 +107,10 @@ class _Codec:
         "cls",
         "decoders",
         "dump",
+        "encode_all",
+        "encoders",
         "first",
+        "hooks",
         "kinds",
         "load",
         "message",
@@ -126,6 +128,11 @@ class _Codec:
         self.decoders: list[tuple[str, Decode]] = [
             (name, kind.decode) for name, kind in self.kinds.items() if kind.decode
         ]
+        classes = {name: decoded_classes(kind) for name, kind in self.kinds.items()}
+        self.hooks = {name: value_encoder(found) for name, found in classes.items()}
+        self.encoders = [(f"{json.dumps(name)}: ", _json_encoder(hook)) for name, hook in self.hooks.items()]
+        self.encode_all = _json_encoder(next(iter(self.hooks.values()))) if len(set(classes.values())) == 1 else None
+        """Encodes all fields at once, if the same is allowed in each."""
         self.names = frozenset(names)
         self.required = frozenset(
             field.name for field in stored if field.default is MISSING and field.default_factory is MISSING
@@ -149,17 +156,32 @@ class _Codec:
             data: bytes = value.SerializeToString()
             return data
         try:
-            return _encode(value).encode()
+            return self.encoders[0][1](value).encode()
         except (TypeError, ValueError, RecursionError):
-            return _encode_slowly(self.cls, {self.first: value})[self.first].encode()
+            return self._encode_slowly({self.first: value})[self.first].encode()
 
     def _dump_many(self, task: Task) -> bytes:
-        values = dict(zip(self.kinds, self.values(task), strict=True))
+        values = self.values(task)
         try:
-            return _encode(values).encode()
+            if self.encode_all is not None:
+                return self.encode_all(dict(zip(self.kinds, values, strict=True))).encode()
+            texts = [f"{key}{encode(value)}" for (key, encode), value in zip(self.encoders, values, strict=True)]
+            return ("{" + ", ".join(texts) + "}").encode()
         except (TypeError, ValueError, RecursionError):
-            parts = _encode_slowly(self.cls, values)
+            parts = self._encode_slowly(dict(zip(self.kinds, values, strict=True)))
             return ("{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in parts.items()) + "}").encode()
+
+    def _encode_slowly(self, values: dict[str, Any]) -> dict[str, str]:
+        """Encode field by field: for keys that are not text, and to say which field is wrong and why."""
+        texts = {}
+        for name, value in values.items():
+            try:
+                texts[name] = json.dumps(_plain(value, self.hooks[name]), allow_nan=False)
+            except (TypeError, ValueError, RecursionError) as error:
+                reason = "it contains itself or is nested too deeply" if isinstance(error, RecursionError) else error
+                text = f"Task {self.cls.__name__}: the field {name!r} cannot be stored: {reason}."
+                raise InputError(text) from error
+        return texts
 
     def _load_none(self, data: bytes) -> Any:
         if data and (value := _parse(data)) != {}:
@@ -247,32 +269,24 @@ def _parse(data: bytes) -> Any:
     return value if end == len(text) else _decoder.decode(text)
 
 
-def _encode_slowly(cls: type[Task], values: dict[str, Any]) -> dict[str, str]:
-    """Encode field by field: for keys that are not text, and to say which field is wrong and why."""
-    texts = {}
-    for name, value in values.items():
-        try:
-            texts[name] = _encode(_plain(value))
-        except (TypeError, ValueError, RecursionError) as error:
-            reason = "it contains itself or is nested too deeply" if isinstance(error, RecursionError) else error
-            raise InputError(f"Task {cls.__name__}: the field {name!r} cannot be stored: {reason}.") from error
-    return texts
+def _json_encoder(hook: Encode) -> Callable[[Any], str]:
+    return json.JSONEncoder(allow_nan=False, default=hook).encode
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, encode: Encode) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not JSON; use None for a missing number")
     if isinstance(value, _NATIVE):
         return value
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    if isinstance(value, Mapping):
-        return {_plain_key(key): _plain(each) for key, each in value.items()}
-    return _plain(encode_value(value))
+        return [_plain(each, encode) for each in value]
+    if isinstance(value, dict):
+        return {_plain_key(key, encode): _plain(each, encode) for key, each in value.items()}
+    return _plain(encode(value), encode)
 
 
-def _plain_key(key: Any) -> Any:
-    plain = _plain(key)
+def _plain_key(key: Any, encode: Encode) -> Any:
+    plain = _plain(key, encode)
     if not isinstance(plain, _NATIVE):
         raise TypeError(f"the key {key!r:.80} is not JSON")
     return plain
