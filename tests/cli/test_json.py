@@ -35,8 +35,18 @@ ASKED = {
     ("db", "check"): [],
     ("db", "prune"): ["--yes", "--before", "0s"],
 }
-# Shown in test_runner_command.py; the demo has its own tests; the others print what Celery prints.
-ELSEWHERE = {("runner", "start"), ("dev",), ("demo",), ("worker",), ("beat",), ("flower",), ("agent-context",)}
+# Shown in test_runner_command.py and test_dataset_commands.py; the demo has its own tests; the others print what Celery
+# prints.
+ELSEWHERE = {
+    *(("dataset", verb) for verb in ("list", "get", "create", "ingest", "delete", "query", "export")),
+    ("runner", "start"),
+    ("dev",),
+    ("demo",),
+    ("worker",),
+    ("beat",),
+    ("flower",),
+    ("agent-context",),
+}
 
 
 @pytest.fixture

@@ -55,6 +55,7 @@ def test_printed_forms(interval: TimeInterval, printed: str) -> None:
     assert repr(interval) == printed
 
 
+@pytest.mark.clause("1.11-7")
 def test_equality_is_that_of_the_half_open_forms() -> None:
     """1.2: intervals are equal by their half-open forms at one microsecond, and not at one millisecond."""
     half_open, closed = TimeInterval(START, END), TimeInterval(START, LAST, end_inclusive=True)

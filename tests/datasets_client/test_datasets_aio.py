@@ -12,6 +12,7 @@ from tilebox_celery.datasets.sync.timeseries import TimeseriesCollection
 JUNE = ("2020-06-01", "2020-07-01")
 
 
+@pytest.mark.clause("1.11-8")
 def test_awaited_requests_give_the_same(ledger_url: str, sentinel2: TimeseriesCollection) -> None:
     """datasets, collections, info, load and find are awaited, and equal those of the synchronous client."""
 

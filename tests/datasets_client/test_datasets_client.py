@@ -14,6 +14,7 @@ from tilebox_celery.errors import ArgumentError, AuthenticationError, LedgerUnav
 TIME = "2020-06-06T08:06:09.024"
 
 
+@pytest.mark.clause("1.11-1")
 def test_datasets_are_attributes_along_their_slug(datasets_client: Client, sentinel2: TimeseriesCollection) -> None:
     """A dataset is found by attribute access, and the editor can complete every name."""
     tree = datasets_client.datasets()
@@ -25,12 +26,14 @@ def test_datasets_are_attributes_along_their_slug(datasets_client: Client, senti
         _ = tree.open_data.copernicus.sentinel9
 
 
+@pytest.mark.clause("1.11-1")
 def test_an_unknown_dataset_is_not_found(datasets_client: Client) -> None:
     """Client.dataset of an unknown slug raises NotFoundError."""
     with pytest.raises(NotFoundError, match=r"No such dataset 'open_data\.nope'"):
         datasets_client.dataset("open_data.nope")
 
 
+@pytest.mark.clause("1.11-2")
 def test_collections_print_what_they_hold(sentinel2: TimeseriesCollection, datasets_client: Client) -> None:
     """Collections and their info are printed as the documents print them."""
     dataset = datasets_client.dataset("open_data.copernicus.sentinel2_msi")
@@ -55,6 +58,8 @@ def test_an_unknown_collection_is_reported_when_it_is_used(datasets_client: Clie
             use()
 
 
+@pytest.mark.clause("1.11-6")
+@pytest.mark.clause("1.11-4")
 def test_load_gives_the_documented_layout(sentinel2: TimeseriesCollection) -> None:
     """Coordinates, dimensions and dtypes are those of the documents."""
     data = sentinel2.load(("2020-06-06", "2020-06-07"))
@@ -68,6 +73,7 @@ def test_load_gives_the_documented_layout(sentinel2: TimeseriesCollection) -> No
     assert {each.geom_type for each in data["geometry"].to_numpy()} <= {"Polygon", "MultiPolygon"}
 
 
+@pytest.mark.clause("1.11-3")
 @pytest.mark.parametrize(
     ("when", "count"),
     [
@@ -89,6 +95,7 @@ def test_every_form_of_time_loads_what_it_says(sentinel2: TimeseriesCollection, 
     assert (data.sizes["time"] if "time" in data else 0) == count
 
 
+@pytest.mark.clause("1.11-4")
 def test_an_empty_load_has_no_dimensions(sentinel2: TimeseriesCollection) -> None:
     """Nothing found is xarray.Dataset() without dimensions, and no error."""
     assert sentinel2.load("1999-01-01").identical(xr.Dataset())
@@ -103,6 +110,7 @@ def test_skip_data_loads_metadata_alone(sentinel2: TimeseriesCollection) -> None
     assert sentinel2.load(meta.time[:3]).sizes["time"] == 9  # all nine are of one millisecond
 
 
+@pytest.mark.clause("1.11-5")
 def test_find_has_no_time_dimension(sentinel2: TimeseriesCollection) -> None:
     """A datapoint found by its id is a Dataset with a scalar time."""
     every = sentinel2.load(TIME)
@@ -116,6 +124,7 @@ def test_find_has_no_time_dimension(sentinel2: TimeseriesCollection) -> None:
     assert not sentinel2.find(UUID(wanted), skip_data=True).data_vars
 
 
+@pytest.mark.clause("1.11-5")
 def test_find_says_what_is_wrong_with_an_id(sentinel2: TimeseriesCollection) -> None:
     """An absent id is NotFoundError, a text that is no UUID a ValueError."""
     with pytest.raises(NotFoundError, match="No such datapoint 017288aa-6980-0000-0000-000000000000"):

@@ -12,7 +12,6 @@ import shapely
 
 from tilebox_celery.datasets import Client
 from tilebox_celery.datasets.sync.dataset import Dataset
-from tilebox_celery.datasets.sync.timeseries import TimeseriesCollection
 from tilebox_celery.errors import ArgumentError
 
 ITEMS = Path(__file__).parents[1] / "data" / "stac" / "landsat-c2-l2.json"
@@ -36,7 +35,7 @@ def columns(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
 
 FORMS = {
     "records": lambda rows: rows,
-    "a generator": lambda rows: iter(rows),
+    "a generator": iter,
     "columns": columns,
     "DataFrame": pd.DataFrame,
     "GeoDataFrame": lambda rows: gpd.GeoDataFrame(rows, geometry="geometry", crs=4326),
@@ -54,6 +53,7 @@ FORMS = {
 }
 
 
+@pytest.mark.clause("2.datasets-3")
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_stores_the_same_datapoints(scenes: Dataset, form: str) -> None:
     """Records, columns, frames and features of the same values get the same ids, so a second form adds nothing."""
@@ -114,6 +114,7 @@ def test_a_bad_row_stores_nothing(scenes: Dataset) -> None:
     assert collection.info().count == 0
 
 
+@pytest.mark.clause("2.datasets-3")
 def test_deleted_datapoints_are_gone(scenes: Dataset) -> None:
     """delete takes ids or a load, and says how many there were."""
     collection = scenes.create_collection("c")
@@ -125,6 +126,7 @@ def test_deleted_datapoints_are_gone(scenes: Dataset) -> None:
     assert collection.info().count == 0
 
 
+@pytest.mark.clause("2.datasets-1")
 def test_fields_may_be_added_and_not_lost(datasets_client: Client, scenes: Dataset) -> None:
     """A new field is absent in old datapoints; a type that changes and a field that goes are refused."""
     collection = scenes.create_collection("c")
@@ -140,9 +142,10 @@ def test_fields_may_be_added_and_not_lost(datasets_client: Client, scenes: Datas
             datasets_client.create_or_update_dataset("spatiotemporal", "my.scenes", fields)
 
 
+@pytest.mark.clause("2.datasets-1")
 def test_a_deleted_collection_is_not_found(scenes: Dataset) -> None:
     """delete_collection removes a collection with its datapoints; a new one of its name is empty."""
-    collection: TimeseriesCollection = scenes.create_collection("c")
+    collection = scenes.create_collection("c")
     collection.ingest(ROWS)
 
     scenes.delete_collection("c")

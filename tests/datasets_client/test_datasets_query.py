@@ -10,6 +10,7 @@ from tilebox_celery.errors import ArgumentError, NotFoundError
 JUNE = ("2020-06-01", "2020-07-01")
 
 
+@pytest.mark.clause("2.datasets-2")
 def test_a_filter_selects_as_xarray_does(sentinel2: TimeseriesCollection) -> None:
     """What the database selects is what a comparison of the loaded values selects."""
     everything = sentinel2.load(JUNE)
@@ -21,6 +22,7 @@ def test_a_filter_selects_as_xarray_does(sentinel2: TimeseriesCollection) -> Non
     assert list(found["id"].to_numpy()) == list(expected)
 
 
+@pytest.mark.clause("2.datasets-2")
 def test_an_area_selects_as_shapely_does(sentinel2: TimeseriesCollection) -> None:
     """What the database selects is what shapely selects of the loaded footprints."""
     everything = sentinel2.load(JUNE)
@@ -33,6 +35,7 @@ def test_an_area_selects_as_shapely_does(sentinel2: TimeseriesCollection) -> Non
     assert list(found["id"].to_numpy()) == list(expected)
 
 
+@pytest.mark.clause("2.datasets-2")
 def test_a_query_spans_collections(datasets_client: Client, sentinel2: TimeseriesCollection) -> None:
     """Dataset.query and Dataset.find look into all collections, or into those that are named."""
     dataset = datasets_client.dataset("open_data.copernicus.sentinel2_msi")

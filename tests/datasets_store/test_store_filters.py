@@ -223,7 +223,7 @@ def test_what_is_unknown_is_found_neither_way(store: DatasetStore) -> None:
         (field("one_string") < 1, "'one_string' is a string, and cannot be compared with 1"),
         (field("one_bool") < True, "compare it with == or != only"),
         (field("one_double") == None, "use is_null()"),  # noqa: E711  # it is the value
-        (field("one_double") < math.nan, "cannot be compared with NaN"),
+        (field("one_double") < math.nan, "cannot be compared with NaN"),  # noqa: PLW0177  # it is the value
         (field("one_uuid") == "nope", "'one_uuid' is a uuid, and 'nope' is none"),
         (field("one_timestamp") == "nope", "'one_timestamp' is a timestamp, and 'nope' is none"),
         (field("one_timestamp") == datetime(3000, 1, 1), "from 1677 to 2262"),

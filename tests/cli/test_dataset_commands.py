@@ -1,0 +1,133 @@
+"""`tilebox-celery dataset`: open data with one command, own data, queries, code and exports."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xarray as xr
+
+from tests.cli.program import Cli
+
+STAC = Path(__file__).parents[1] / "data" / "stac"
+SENTINEL2 = "open_data.copernicus.sentinel2_msi"
+JUNE = ("--time", "2020-06-01/2020-07-01")
+
+
+@pytest.fixture
+def filled(cli: Cli, ledger_url: str) -> Cli:
+    """A database with nine real Sentinel-2 items in the catalog's dataset."""
+    done = cli("dataset", "ingest", SENTINEL2, str(STAC / "sentinel-2-l2a-africa-2020-06-06.json"), "--create")
+    assert done.code == 0, done.stderr
+    return cli
+
+
+def test_open_data_is_filled_with_one_command(cli: Cli, ledger_url: str) -> None:
+    """Dataset, collection and datapoints come from one command, and a second run adds nothing."""
+    words = ("dataset", "ingest", SENTINEL2, str(STAC / "sentinel-2-l2a-africa-2020-06-06.json"), "--create", "--json")
+
+    first, again = cli(*words).document, cli(*words).document
+
+    assert first == [{"dataset": SENTINEL2, "collection": "S2B_S2MSI2A", "read": 9, "stored": 9}]
+    assert again == [{"dataset": SENTINEL2, "collection": "S2B_S2MSI2A", "read": 9, "stored": 0}]
+
+
+def test_get_describes_fields_and_collections(filled: Cli) -> None:
+    """`dataset get` shows the description, each field with its meaning, and what the collections hold."""
+    document = filled("dataset", "get", SENTINEL2, "--json").document
+    shown = filled("dataset", "get", SENTINEL2)
+
+    assert document["collections"][0]["count"] == 9
+    assert all(each["description"] for each in document["fields"])
+    assert "granule_name" in shown.stdout
+    assert "S2B_S2MSI2A" in shown.stdout
+    assert [each["slug"] for each in filled("dataset", "list", "--json").document] == [SENTINEL2]
+
+
+def test_query_filters_and_prints_its_code(filled: Cli) -> None:
+    """What `query` shows is what the code of `--as-code` loads."""
+    words = ("dataset", "query", SENTINEL2, *JUNE, "--where", "cloud_cover < 1", "--area", "26,-20,30,0")
+
+    rows = [json.loads(line) for line in filled(*words, "--json").stdout.splitlines()]
+    code = filled(*words, "--as-code").stdout
+    found: dict[str, Any] = {}
+    exec(code, found)
+    found["client"].close()
+
+    assert 0 < len(rows) < 9
+    assert [row["id"] for row in rows] == list(found["data"]["id"].to_numpy())
+    assert 'field("cloud_cover") < 1.0' in code
+
+
+@pytest.mark.parametrize("ending", ["nc", "parquet", "csv", "geojson"])
+def test_exports_hold_every_datapoint(filled: Cli, tmp_path: Path, ending: str) -> None:
+    """Each format holds the nine datapoints with their names."""
+    import geopandas as gpd
+    import pandas as pd
+
+    file = tmp_path / f"out.{ending}"
+
+    assert filled("dataset", "export", SENTINEL2, str(file), *JUNE, "--json").document["datapoints"] == 9
+
+    match ending:
+        case "nc":
+            with xr.open_dataset(file, engine="h5netcdf") as data:
+                names = set(data["granule_name"].to_numpy())
+        case "csv":
+            names = set(pd.read_csv(file)["granule_name"])
+        case "parquet":
+            names = set(gpd.read_parquet(file)["granule_name"])
+        case _:
+            names = {each["properties"]["granule_name"] for each in json.loads(file.read_text())["features"]}
+    assert len(names) == 9
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_own_data_becomes_a_dataset(cli: Cli, ledger_url: str) -> None:
+    """`ingest --create` infers the fields of a source, and `delete` takes a collection away."""
+    ingested = cli("dataset", "ingest", "my.landsat", str(STAC / "landsat-c2-l2.json"), "--create", "-c", "all")
+
+    assert (ingested.code, ingested.stderr.strip()) == (0, "all: 4 datapoints read, 4 of them new.")
+    assert cli("dataset", "delete", "my.landsat", "all", "--yes", "--json").document["deleted"] == 4
+    assert cli("dataset", "get", "my.landsat", "--json").document["collections"] == []
+
+
+def test_fields_are_given_as_options(cli: Cli, ledger_url: str) -> None:
+    """`create --field` makes a dataset, and a field may be added."""
+    made = cli("dataset", "create", "my.scenes", "--field", "name:string", "--field", "bands:list[int64]", "--json")
+
+    assert [(each["name"], each["type"]) for each in made.document["fields"]] == [
+        ("geometry", "geometry"),
+        ("name", "string"),
+        ("bands", "list[int64]"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("get", "nope"), 4, "No such dataset 'nope'"),
+        (("query", "nope", "--time", "2020-01-01"), 4, "No such dataset 'nope'"),
+        (("query", SENTINEL2, "--time", "2020-13"), 2, "The time '2020-13' cannot be read"),
+        (("query", SENTINEL2, "--time", "/2020"), 2, "--time takes START/END"),
+        (("query", SENTINEL2, *JUNE, "--where", "nope < 3"), 2, "There is no field 'nope'"),
+        (("query", SENTINEL2, *JUNE, "--where", "cloud_cover ~ 3"), 2, "--where takes FIELD OPERATOR VALUE"),
+        (("query", SENTINEL2, *JUNE, "--where", "cloud_cover < x"), 2, "--where compares cloud_cover"),
+        (("query", SENTINEL2, *JUNE, "--area", "nowhere"), 2, "--area 'nowhere' is no"),
+        (("query", SENTINEL2, *JUNE, "--collection", "nope"), 4, "No such collection nope"),
+        (("export", SENTINEL2, "out.xlsx", *JUNE), 2, "must end with one of"),
+        (("ingest", SENTINEL2, "nope.json"), 2, "nope.json cannot be read: there is no such file."),
+        (("ingest", "my.own", "nope.json", "--create"), 2, "--collection is missing"),
+        (("create", "Bad Name", "--field", "x:int64"), 2, "cannot be used"),
+        (("create", "my.own", "--field", "x"), 2, "--field takes NAME:TYPE"),
+        (("create", "my.own", "--field", "x:number"), 2, "has the unknown type 'number'"),
+        (("create", "open_data.nope", "--open-data"), 4, "No such open dataset"),
+    ],
+)
+def test_mistakes_are_one_sentence(filled: Cli, words: tuple[str, ...], code: int, sentence: str) -> None:
+    """Each mistake of a person is one sentence on stderr, with the exit code of its kind."""
+    done = filled("dataset", *words)
+
+    assert (done.code, done.stdout) == (code, "")
+    assert sentence in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
