@@ -68,8 +68,10 @@ def conditions_code(texts: Sequence[str], schema: Schema) -> str:
     """Return the Python of the filter that `read_conditions` gives.
 
     Example:
-        >>> conditions_code(["cloud_cover<20", "platform is not null"], Schema(DatasetKind.TEMPORAL))
-        '(field("cloud_cover") < "20") & (field("platform").is_not_null())'
+        >>> from tilebox_celery.datasets.schema import DatasetKind
+        >>> schema = Schema(DatasetKind.TEMPORAL, read_field_options(["cloud_cover:double", "platform:string"]))
+        >>> conditions_code(["cloud_cover<20", "platform is not null"], schema)
+        '(field("cloud_cover") < 20.0) & (field("platform").is_not_null())'
     """
     codes = []
     for name, sign, value in (_parts(text, schema) for text in texts):
