@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CANVAS = ("W1", "W2", "W3", "W4")
-NAMES = (*CANVAS, "W5", "history", "prune", "big", "fairness", "events", "disk")
+NAMES = (*CANVAS, "W5", "history", "prune", "big", "fairness", "events", "disk", "datasets")
 MILLION = 1_000_000
 
 
@@ -48,6 +48,7 @@ def main() -> int:
 def _run(running: Servers, report: Report, only: list[str], runs: int, scale: float) -> None:
     from benchmarks.big_job import measure_big_job
     from benchmarks.comparison import compare_all
+    from benchmarks.datasets import ROWS, measure_datasets
     from benchmarks.events import measure_events
     from benchmarks.fairness import measure_fairness
     from benchmarks.history import measure_history
@@ -62,6 +63,7 @@ def _run(running: Servers, report: Report, only: list[str], runs: int, scale: fl
         "fairness": lambda: measure_fairness(running, report, few, int(100_000 * scale)),
         "events": lambda: measure_events(running, report, runs),
         "disk": lambda: measure_slow_disk(running, report, runs),
+        "datasets": lambda: measure_datasets(running, report, few, int(ROWS * scale)),
         "history": lambda: measure_history(running, report, runs, int(MILLION * scale), only),
     }
     if "prune" in only and "history" not in only:
