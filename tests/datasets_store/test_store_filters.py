@@ -39,6 +39,7 @@ SCHEMA = Schema(
         Field("hidden", FieldType.INT32, queryable=False),
     ),
 )
+NAN = math.nan
 MOMENTS = [1_600_000_000_000_000_000 + step for step in (0, 1, 10**9)]
 UUIDS = [UUID(int=1), UUID(int=2**127), UUID(int=2**128 - 1)]
 # What is stored, and what it is compared with: the same values and others around them.
@@ -223,7 +224,7 @@ def test_what_is_unknown_is_found_neither_way(store: DatasetStore) -> None:
         (field("one_string") < 1, "'one_string' is a string, and cannot be compared with 1"),
         (field("one_bool") < True, "compare it with == or != only"),
         (field("one_double") == None, "use is_null()"),  # noqa: E711  # it is the value
-        (field("one_double") < math.nan, "cannot be compared with NaN"),  # noqa: PLW0177  # it is the value
+        (field("one_double") < NAN, "cannot be compared with NaN"),
         (field("one_double") == 10**400, "'one_double' is a double, and the value of the filter is beyond its range"),
         (field("one_float") < 1e300, "'one_float' is a float, and the value of the filter is beyond its range"),
         (field("one_uuid") == "nope", "'one_uuid' is a uuid, and 'nope' is none"),

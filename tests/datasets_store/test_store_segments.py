@@ -120,6 +120,22 @@ def test_what_changes_during_a_load_is_not_sealed(
 
 
 @pytest.mark.usefixtures("small_pages")
+def test_a_load_from_segments_sees_one_moment(store: DatasetStore, collection: CollectionRecord) -> None:
+    """Segments and rows that change while a load runs are given as they were when it began."""
+    table = sample(300, 1)
+    store.ingest(collection, table)
+    load(store, collection)
+    running = store.load([collection], 0, END)
+    tables = [next(running).table]
+
+    store.ingest(collection, sample(300, 2))
+    store.delete(collection, ids_of(table))
+    tables += [page.table for page in running]
+
+    assert rows_of(join(tables)) == rows_of(table)
+
+
+@pytest.mark.usefixtures("small_pages")
 def test_fields_that_were_added_are_absent_in_old_segments(
     store: DatasetStore, collection: CollectionRecord, connection: Connection
 ) -> None:
