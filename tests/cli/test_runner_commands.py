@@ -45,6 +45,9 @@ def started(cli: Cli, *words: str) -> subprocess.Popen[str]:
     process = cli.start(*words, "--json")
     assert process.stdout is not None
     first = process.stdout.readline()
+    if words[0] == "dev":
+        assert json.loads(first)["event"] == "servers"
+        first = process.stdout.readline()
     assert first, cli.finish(process).stderr
     assert json.loads(first)["event"] == "started"
     return process
@@ -133,30 +136,3 @@ def test_runner_of_another_cluster_is_refused(cli: Cli, cluster: Cluster, module
     assert (other.code, cache.code) == (2, 2)
     assert f"is a runner of cluster '{cluster.slug}', not 'x'" in other.stderr
     assert "has its own tasks and cache" in cache.stderr
-
-
-@pytest.mark.clause("cli-16")
-@pytest.mark.system
-def test_dev_runs_the_servers_and_down_stops_them(cli: Cli, tmp_path: Path) -> None:
-    """Without any URL `dev` starts the embedded stack and says where it is, and `down` stops it."""
-    alone = {
-        "TILEBOX_CELERY_LEDGER_URL": "",
-        "TILEBOX_CELERY_BROKER_URL": "",
-        "TILEBOX_CELERY_HOME": str(tmp_path / "home"),
-        "COLUMNS": "300",
-    }
-    dev = cli.start("dev", **alone)
-    assert dev.stderr is not None
-    said = [next(dev.stderr) for _ in range(6)]
-
-    dev.send_signal(signal.SIGINT)
-    ended = cli.finish(dev)
-    stopped, again = (cli.run("down", **alone) for _ in range(2))
-
-    assert [line.split()[0] for line in said] == ["Ledger", "Broker", "Data", "Logs", "Cluster", "No"]
-    assert said[4].split()[1] == "dev-cluster"
-    assert ended.code == 0
-    assert (stopped.stderr, again.stderr) == (
-        f"Stopped the servers in {tmp_path / 'home'}.\n",
-        f"Nothing was running in {tmp_path / 'home'}.\n",
-    )

@@ -96,24 +96,53 @@ def test_killed_worker_costs_one_repeat(client: Client, tmp_path: Path) -> None:
 
 
 @pytest.mark.system
+<<<<<<< HEAD
 def test_interrupt_leaves_nothing_running(client: Client, tmp_path: Path) -> None:
     """Ctrl-C cancels the job, drains the workers, and ends with 130; a retry would find the cluster of the run."""
+=======
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["INT", "TERM", "HUP"]
+)
+def test_signal_leaves_nothing_behind(client: Client, tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """A signal cancels the job, drains the workers, removes the cluster and the cache of the run."""
+>>>>>>> fixcli
     with start_demo(tmp_path, pace=0.2) as demo:
         assert demo.stdout is not None
         seen = []
         for line in demo.stdout:
             seen.append(line)
             if "ReadQuadrant" in line:
-                demo.send_signal(signal.SIGINT)
+                demo.send_signal(number)
                 break
         seen += demo.stdout.readlines()
 
-    assert demo.returncode == 130
+    assert demo.returncode == code
     assert seen[-1] == "Stopped.\n"
     (job,) = client.jobs().query()
     assert job.state is JobState.CANCELED
     assert workers_of(tmp_path) == []
+<<<<<<< HEAD
     assert [cluster.display_name for cluster in client.clusters().all()] == ["demo"]
+=======
+    assert client.clusters().all() == []
+    assert list(tmp_path.glob("cache-*")) == []
+
+
+@pytest.mark.system
+def test_closed_terminal_leaves_nothing_behind(client: Client, tmp_path: Path) -> None:
+    """When the terminal goes away there is nobody to tell, and everything is cleared all the same."""
+    with start_demo(tmp_path, pace=0.2) as demo:
+        assert demo.stdout is not None
+        for line in demo.stdout:
+            if "ReadQuadrant" in line:
+                break
+        demo.send_signal(signal.SIGHUP)
+        demo.stdout.close()
+
+    assert demo.returncode == 129
+    assert [job.state for job in client.jobs().query()] == [JobState.CANCELED]
+    assert client.clusters().all() == []
+>>>>>>> fixcli
 
 
 @pytest.mark.system
@@ -132,6 +161,10 @@ def test_orphaned_workers_drain(client: Client, tmp_path: Path) -> None:
     assert all(ended)
     for orphan in orphans:
         os.close(orphan)
+    killed = [job.id for job in client.jobs().query()]
+    finish_demo(tmp_path, pace=0.02)
+    assert client.clusters().all() == []  # the next run cleared that of the killed one, too
+    assert [client.jobs().find(job).state for job in killed] in ([], [JobState.CANCELED])
 
 
 @pytest.mark.system

@@ -75,8 +75,7 @@ def add_to(app: typer.Typer) -> None:
 
         Other addresses need a login (--basic_auth=NAME:PASSWORD, or FLOWER_BASIC_AUTH).
         """
-        if importlib.util.find_spec("flower") is None:
-            raise TileboxCeleryError("Flower is not installed: pip install 'tilebox-celery[flower]'.")
+        check_flower_installed()
         given = [f"--conf={config_path('flowerconfig.py')}", *(arguments or ())]
         check_flower(given)
         run_celery(_bare_app("flower"), ["flower", *given])
@@ -101,6 +100,12 @@ def run_celery(app: "Celery", arguments: Sequence[str]) -> None:
     finally:
         celery.params[0].default = None
     raise typer.Exit(code if isinstance(code, int) else 0)
+
+
+def check_flower_installed() -> None:
+    """Raise TileboxCeleryError unless Flower is installed."""
+    if importlib.util.find_spec("flower") is None:
+        raise TileboxCeleryError("Flower is not installed: pip install 'tilebox-celery[flower]'.")
 
 
 def check_flower(arguments: Sequence[str]) -> None:

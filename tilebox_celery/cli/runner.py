@@ -53,8 +53,9 @@ def start_runner(
     The first Ctrl-C or SIGTERM lets running tasks end for 25 s (TILEBOX_CELERY_GRACE), a second one gives them back
     at once.
     """
+    stream = own_stdout()  # before a module is loaded that prints
     runner = load_runner(open_client(), modules, cluster, cache)
-    run(runner, number, pool, stop_when_idling=stop_when_idling)
+    run(runner, number, pool, stream, stop_when_idling=stop_when_idling)
 
 
 @command(app, "list")
@@ -90,13 +91,14 @@ def list_runners(
     output.show(output.table(columns, rows, right=("BUSY", "UP"), cut="TASKS"))
 
 
-def run(runner: "TaskRunner", number: int, pool: Pool, *, stop_when_idling: bool = False) -> None:
-    """Run a worker in this process until a signal, or idleness, ends it; say so on the way."""
+def run(
+    runner: "TaskRunner", number: int, pool: Pool, stream: TextIO | None, *, stop_when_idling: bool = False
+) -> None:
+    """Run a worker in this process until a signal, or idleness, ends it; say so on the way, to people or a stream."""
     number = 1 if pool is Pool.SOLO else number
-    stream = _own_stdout() if output.mode.json else None
     set_up_logging()
     tasks = [str(each) for each in runner.registry.identifiers]
-    _announce(
+    announce(
         stream,
         {"event": "started", "cluster": runner.cluster, "slots": number, "pool": str(pool), "tasks": tasks},
         f"Runner of cluster {runner.cluster}, {counted(number, 'slot')} ({pool}), for {', '.join(tasks)}.",
@@ -108,7 +110,7 @@ def run(runner: "TaskRunner", number: int, pool: Pool, *, stop_when_idling: bool
 
         stop_when_idle(runner)
     runner.run_forever(concurrency=number, pool=str(pool))
-    _announce(stream, {"event": "stopped"}, "Runner stopped.")
+    announce(stream, {"event": "stopped"}, "Runner stopped.")
 
 
 def set_up_logging() -> None:
@@ -119,15 +121,18 @@ def set_up_logging() -> None:
         configure_console_logging(logging.DEBUG if output.mode.debug else logging.INFO)
 
 
-def _own_stdout() -> TextIO:
-    """Keep stdout for JSON alone: what tasks print goes to stderr."""
+def own_stdout() -> TextIO | None:
+    """With --json keep stdout for JSON alone, and return it: what tasks print goes to stderr."""
+    if not output.mode.json:
+        return None
     sys.stdout.flush()
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return stream
 
 
-def _announce(stream: TextIO | None, document: dict[str, object], text: str) -> None:
+def announce(stream: TextIO | None, document: dict[str, object], text: str) -> None:
+    """Say what happens, as JSON where there is a stream."""
     if stream is None:
         output.say(text)
         return

@@ -3,16 +3,19 @@
 import signal
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from tilebox_celery.cli import output
+from tilebox_celery.cli.celery_commands import check_flower_installed
+from tilebox_celery.cli.companion import Companion
 from tilebox_celery.cli.framework import command
 from tilebox_celery.cli.loading import load_runner
 from tilebox_celery.cli.opening import open_client, settings
 from tilebox_celery.cli.pools import Pool
-from tilebox_celery.cli.runner import run
+from tilebox_celery.cli.runner import announce, own_stdout, run
+from tilebox_celery.errors import BrokerUnavailable, TileboxCeleryError
 from tilebox_celery.settings import redact_url
 
 if TYPE_CHECKING:
@@ -34,20 +37,40 @@ def add_to(app: typer.Typer) -> None:
             typer.Option("--cluster", "-c", metavar="SLUG", help="Where they run; else the default cluster."),
         ] = None,
         cache: Annotated[Path | None, typer.Option("--cache", metavar="DIR", help="Folder of the job cache.")] = None,
+        flower: Annotated[
+            bool, typer.Option("--flower", help="Run Flower, too, on http://127.0.0.1:5555, if it is installed.")
+        ] = False,
     ) -> None:
-        """Run servers and a runner on this machine until Ctrl-C, and say what runs where.
+        """Run servers and a runner on this machine until Ctrl-C or 'down', and say what runs where.
 
-        Changed code is not loaded again: stop it and start it.
+        Changed code is not loaded again: stop it and start it. With --json the first line says where the servers are.
         """
+        stream = own_stdout()  # before a module is loaded that prints
+        if flower:
+            check_flower_installed()
         client = open_client()
         runner = None if not modules else load_runner(client, modules, cluster, cache)
-        _say_where(client)
-        if runner is not None:
-            run(runner, number, Pool.PREFORK)
-            return
-        ended = _signals()
-        output.say("No tasks: give their module as -m my.module. Ctrl-C stops.")
-        ended.wait()
+        _say_where(client, stream, flower=flower)
+        embedded = client.settings.home if client.settings.ledger_url is None else None
+        companion = Companion(embedded, flower=flower)
+        stopped = False
+        try:
+            if runner is None:
+                ended = _signals()
+                output.say("No tasks: give their module as -m my.module. Ctrl-C stops.")
+                ended.wait()
+            else:
+                runner.celery_app.conf.worker_send_task_events = flower  # what Flower shows
+                run(runner, number, Pool.PREFORK, stream)
+        except TileboxCeleryError:
+            if not (stopped := companion.end()):
+                raise
+        finally:
+            stopped = companion.end() or stopped
+        if stopped:
+            announce(
+                stream, {"event": "servers stopped"}, f"The servers in {embedded} were stopped, so this ends, too."
+            )
 
     @command(app, "down", short_help="Stop the embedded servers now.")
     def stop_stack() -> None:
@@ -62,7 +85,7 @@ def add_to(app: typer.Typer) -> None:
             output.say(f"Stopped the servers in {home}." if stopped else f"Nothing was running in {home}.")
 
 
-def _say_where(client: "Client") -> None:
+def _say_where(client: "Client", stream: TextIO | None, *, flower: bool) -> None:
     from tilebox_celery.embedded import start
 
     chosen = client.settings
@@ -70,10 +93,22 @@ def _say_where(client: "Client") -> None:
     if ledger is None:
         stack = start(chosen.home, chosen.idle_stop)
         ledger, broker = stack.ledger_url, broker or stack.broker_url
-    rows = [("Ledger", redact_url(ledger)), ("Broker", redact_url(broker) if broker else "none")]
-    if chosen.ledger_url is None:
-        rows += [("Data", str(chosen.home)), ("Logs", str(chosen.home / "log"))]
-    output.stderr().print(output.facts([*rows, ("Cluster", client.clusters().default().slug)]))
+    if flower and broker is None:
+        raise BrokerUnavailable("No broker is configured, and Flower needs one: set TILEBOX_CELERY_BROKER_URL.")
+    home = chosen.home if chosen.ledger_url is None else None
+    places = {
+        "ledger": redact_url(ledger),
+        "broker": redact_url(broker) if broker else None,
+        "home": None if home is None else str(home),
+        "logs": None if home is None else str(home / "log"),
+        "cluster": client.clusters().default().slug,
+    }
+    if stream is not None:
+        announce(stream, {"event": "servers", **places}, "")
+        return
+    titles = {"ledger": "Ledger", "broker": "Broker", "home": "Data", "logs": "Logs", "cluster": "Cluster"}
+    rows = [(titles[name], text or "none") for name, text in places.items() if text or name == "broker"]
+    output.stderr().print(output.facts([*rows, *([("Flower", "http://127.0.0.1:5555")] if flower else [])]))
 
 
 def _signals() -> threading.Event:

@@ -1,8 +1,13 @@
 """`tilebox-celery demo`: process a real Landsat scene on two worker processes, and show it."""
 
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 
@@ -31,7 +36,7 @@ def run_demo(*, kill: bool = False, json: bool = False, out: Path | None = None,
         pace: Seconds that most tasks rest before they work.
 
     Returns:
-        0, 1 if anything is not as it should be, or 130 after Ctrl-C.
+        0, 1 if anything is not as it should be, 130 after Ctrl-C, 143 after SIGTERM, or 129 after SIGHUP.
 
     Raises:
         TileboxCeleryError: There is no server to use, or a worker did not start.
@@ -47,11 +52,38 @@ def run_demo(*, kill: bool = False, json: bool = False, out: Path | None = None,
     if out is None:
         make_home(layout_of(settings.home))  # before anything is put into it
     folder = (out if out is not None else settings.home / "demo").absolute()
+    with _interrupted_by_signals() as received:
+        try:
+            return _run(console, settings, folder, kill=kill, json=json, pace=pace)
+        except KeyboardInterrupt:
+            pass
+        except (OSError, SystemExit):
+            if not received:  # a terminal that was closed takes no more lines
+                raise
+        with suppress(OSError, SystemExit):
+            console.print("Stopped.")
+        return 128 + (received[0] if received else signal.SIGINT)
+
+
+@contextmanager
+def _interrupted_by_signals() -> Iterator[list[int]]:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does, and yield where they are noted."""
+    received: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+                before[number] = signal.signal(number, interrupt)
     try:
-        return _run(console, settings, folder, kill=kill, json=json, pace=pace)
-    except KeyboardInterrupt:
-        console.print("Stopped.")
-        return 130
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(console: Console, settings: Settings, folder: Path, *, kill: bool, json: bool, pace: float) -> int:

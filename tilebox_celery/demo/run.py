@@ -1,6 +1,8 @@
 """One run of the demo: two workers, one job, at will a kill in the middle of it, and what came of it."""
 
 import os
+import re
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +34,7 @@ VICTIM = "MosaicStrip"
 KILL_AFTER = 3
 """How many of them are computed before."""
 _LOOK_SECONDS = 0.1
+_RUN = re.compile(r"One run of the demo, by process (\d+) of (.*)")
 
 
 @dataclass
@@ -204,12 +207,25 @@ class Run:
     def _own_cluster(self) -> Iterator[Cluster]:
         """Keep workers of other runs, and what an interrupted run left queued, away from this one."""
         clusters = self._client.clusters()
-        cluster = clusters.create("demo", "One run of the demo")
+        self._delete_orphans()
+        cluster = clusters.create("demo", f"One run of the demo, by process {os.getpid()} of {socket.gethostname()}")
         try:
             yield cluster
         finally:
             with suppress(ArgumentError):  # something of a failed or canceled job is left there
                 clusters.delete(cluster)
+
+    def _delete_orphans(self) -> None:
+        """Delete the clusters of runs whose process was killed on this machine, and cancel their jobs."""
+        for cluster in self._client.clusters().all():
+            found = _RUN.fullmatch(cluster.description)
+            if cluster.display_name != "demo" or not found or found[2] != socket.gethostname() or _lives(int(found[1])):
+                continue
+            for job in self._client.jobs().query(clusters=[cluster]):
+                if not job.state.is_terminal:
+                    self._client.jobs().cancel(job)
+            with suppress(ArgumentError):  # its workers may still be draining
+                self._client.clusters().delete(cluster)
 
     @contextmanager
     def _draining(self) -> Iterator[None]:
@@ -228,8 +244,13 @@ class Run:
             yield
         except BaseException:
             self._client.jobs().cancel(job)
-            self._screen.tell("the job is canceled")
+            with suppress(OSError, SystemExit):  # the terminal may be closed; rich ends the process where a pipe is
+                self._screen.tell("the job is canceled")
             raise
+
+
+def _lives(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 def _reason(attempt: Attempt) -> str:
