@@ -96,16 +96,11 @@ def test_killed_worker_costs_one_repeat(client: Client, tmp_path: Path) -> None:
 
 
 @pytest.mark.system
-<<<<<<< HEAD
-def test_interrupt_leaves_nothing_running(client: Client, tmp_path: Path) -> None:
-    """Ctrl-C cancels the job, drains the workers, and ends with 130; a retry would find the cluster of the run."""
-=======
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["INT", "TERM", "HUP"]
 )
 def test_signal_leaves_nothing_behind(client: Client, tmp_path: Path, number: signal.Signals, code: int) -> None:
-    """A signal cancels the job, drains the workers, removes the cluster and the cache of the run."""
->>>>>>> fixcli
+    """A signal cancels the job, drains the workers and removes the cache; a retry would find the cluster of the run."""
     with start_demo(tmp_path, pace=0.2) as demo:
         assert demo.stdout is not None
         seen = []
@@ -121,10 +116,7 @@ def test_signal_leaves_nothing_behind(client: Client, tmp_path: Path, number: si
     (job,) = client.jobs().query()
     assert job.state is JobState.CANCELED
     assert workers_of(tmp_path) == []
-<<<<<<< HEAD
-    assert [cluster.display_name for cluster in client.clusters().all()] == ["demo"]
-=======
-    assert client.clusters().all() == []
+    assert [cluster.display_name for cluster in client.clusters().all()] == ["demo"]  # a retry needs it
     assert list(tmp_path.glob("cache-*")) == []
 
 
@@ -141,8 +133,7 @@ def test_closed_terminal_leaves_nothing_behind(client: Client, tmp_path: Path) -
 
     assert demo.returncode == 129
     assert [job.state for job in client.jobs().query()] == [JobState.CANCELED]
-    assert client.clusters().all() == []
->>>>>>> fixcli
+    assert len(client.clusters().all()) == 1  # a retry needs it
 
 
 @pytest.mark.system
