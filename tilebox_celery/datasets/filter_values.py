@@ -104,8 +104,11 @@ def _bound_float(field: Field, value: float, bind: Bind) -> str:
 def _finite_or_infinite(field: Field, value: float) -> float:
     try:
         number = float(value)
-    except OverflowError:
-        number = math.inf if value > 0 else -math.inf
+    except OverflowError as error:
+        raise ArgumentError(
+            f"The field '{field.name}' is a {field.type}, and the value is larger than any such number: compare it "
+            "with float('inf')."
+        ) from error
     if math.isnan(number):
         raise ArgumentError(f"The field '{field.name}' cannot be compared with NaN: use is_null() or is_not_null().")
     return number
