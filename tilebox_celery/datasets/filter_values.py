@@ -95,6 +95,7 @@ def _is_number(value: Any) -> bool:
 
 def _bound_float(field: Field, value: float, bind: Bind) -> str:
     try:
+<<<<<<< HEAD
         number = _not_nan(field, float(value))
         with np.errstate(over="ignore"):
             stored = float(np.float32(number)) if field.type is FieldType.FLOAT else number
@@ -109,6 +110,14 @@ def _bound_float(field: Field, value: float, bind: Bind) -> str:
 
 
 def _not_nan(field: Field, number: float) -> float:
+=======
+        number = float(value)
+    except OverflowError as error:
+        raise ArgumentError(
+            f"The field '{field.name}' is a {field.type}, and the value is larger than any such number: compare it "
+            "with float('inf')."
+        ) from error
+>>>>>>> store
     if math.isnan(number):
         raise ArgumentError(f"The field '{field.name}' cannot be compared with NaN: use is_null() or is_not_null().")
     return number
