@@ -60,11 +60,7 @@ STORED: dict[str, list[Any]] = {
 NUMBERS = [0, 1, -1, 7, 7.0, 6.5, -0.5, 2**31, 2**63, 2**64, -(2**63) - 1, 2**53, 2.0**53, 1e30, -1e30, float("inf")]
 COMPARED: dict[str, list[Any]] = {
     "cloud": [0.1, 20, 20.5, -1e300, float("inf")],
-<<<<<<< HEAD
-    "ratio": [0.1, 1.5, 2, 1e30],
-=======
     "ratio": [0.1, 1.5, 2, 1e300],
->>>>>>> store
     "orbit": [*NUMBERS, np.int64(7)],
     "size": [*NUMBERS, 2**53 + 1, 2**63 - 1],
     "key": [*NUMBERS, 2**64 - 1],
@@ -230,8 +226,6 @@ def test_what_is_unknown_is_found_neither_way(store: DatasetStore) -> None:
         (field("one_double") == None, "use is_null()"),  # noqa: E711  # it is the value
         (field("one_double") < 10**400, "larger than any such number"),
         (field("one_double") < NAN, "cannot be compared with NaN"),
-        (field("one_double") == 10**400, "'one_double' is a double, and the value of the filter is beyond its range"),
-        (field("one_float") < 1e300, "'one_float' is a float, and the value of the filter is beyond its range"),
         (field("one_uuid") == "nope", "'one_uuid' is a uuid, and 'nope' is none"),
         (field("one_timestamp") == "nope", "'one_timestamp' is a timestamp, and 'nope' is none"),
         (field("one_timestamp") == datetime(3000, 1, 1), "from 1677 to 2262"),

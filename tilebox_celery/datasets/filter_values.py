@@ -94,30 +94,21 @@ def _is_number(value: Any) -> bool:
 
 
 def _bound_float(field: Field, value: float, bind: Bind) -> str:
-    try:
-<<<<<<< HEAD
-        number = _not_nan(field, float(value))
+    number = _finite_or_infinite(field, value)
+    if field.type is FieldType.FLOAT:
         with np.errstate(over="ignore"):
-            stored = float(np.float32(number)) if field.type is FieldType.FLOAT else number
-    except OverflowError:
-        number, stored = 0.0, math.inf
-    if math.isinf(stored) and not math.isinf(number):  # as infinity it would find what is infinite
-        raise ArgumentError(
-            f"The field '{field.name}' is a {field.type}, and the value of the filter is beyond its range: compare it "
-            "with a smaller number, or with infinity."
-        )
-    return bind(stored, "real" if field.type is FieldType.FLOAT else "double precision")  # 0.1 finds what was 0.1
+            return bind(float(np.float32(number)), "real")  # 0.1 finds what was stored as 0.1
+    return bind(number, "double precision")
 
 
-def _not_nan(field: Field, number: float) -> float:
-=======
+def _finite_or_infinite(field: Field, value: float) -> float:
+    try:
         number = float(value)
     except OverflowError as error:
         raise ArgumentError(
             f"The field '{field.name}' is a {field.type}, and the value is larger than any such number: compare it "
             "with float('inf')."
         ) from error
->>>>>>> store
     if math.isnan(number):
         raise ArgumentError(f"The field '{field.name}' cannot be compared with NaN: use is_null() or is_not_null().")
     return number
@@ -127,7 +118,7 @@ def _whole_comparison(column: str, field: Field, operator: str, value: float, bi
     """Compare whole numbers with any number, exactly, whatever the range of the column."""
     low, high = RANGES[field.type]
     if isinstance(value, float):
-        number = _not_nan(field, value)
+        number = _finite_or_infinite(field, value)
         if math.isinf(number):
             value = high + 1 if number > 0 else low - 1
         elif not number.is_integer():
