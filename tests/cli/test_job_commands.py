@@ -15,9 +15,18 @@ from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.model.job import Job
 from tilebox_celery.model.states import JobState
 from tilebox_celery.postgres.connection import Connection
-from tilebox_celery.workflows import Client
+from tilebox_celery.workflows import Client, ExecutionContext, Task
 
 STORED = "select r.name, r.major, r.minor, t.input from tbx.tasks t join tbx.routes r on r.id = t.route_id"
+
+
+class CancelsItself(Task):
+    """Cancels its job, and ends."""
+
+    def execute(self, context: ExecutionContext) -> None:
+        """Cancel the only job."""
+        jobs = Client().jobs()
+        jobs.cancel(jobs.query()[0])
 
 
 @pytest.mark.clause("cli-9")
@@ -174,6 +183,18 @@ def test_retry_of_what_has_not_failed(cli: Cli, client: Client, cluster: Cluster
         "No task of the job has failed; it goes on.\n",
     ]
     assert client.jobs().find(stopped).state == "SUBMITTED"
+
+
+def test_retry_of_a_completed_job_that_was_canceled(cli: Cli, client: Client, cluster: Cluster) -> None:
+    """Nothing goes on where all is done, though somebody canceled the job at its last task."""
+    job = client.jobs().submit("late", CancelsItself())
+    client.runner(tasks=[CancelsItself]).run_all()
+    found = client.jobs().find(job)
+
+    done = cli("job", "retry", str(job.id))
+
+    assert (found.state, found.canceled) == ("COMPLETED", True)
+    assert done.stdout == "No task of the job has failed, and it is COMPLETED: nothing changed.\n"
 
 
 def test_cancel_says_how_it_goes_on(cli: Cli, client: Client, cluster: Cluster) -> None:

@@ -106,7 +106,7 @@ def retry_job(
         output.show_document({"id": str(job_id), "tasks": count, "dry_run": dry_run})
         return
     would = "would " if dry_run else ""
-    if count == 0 and not before.canceled:
+    if count == 0 and (not before.canceled or before.state is JobState.COMPLETED):
         nothing = "nothing would change" if dry_run else "nothing changed"
         output.show(f"No task of the job has failed, and it is {before.state}: {nothing}.")
     elif count == 0:
