@@ -146,6 +146,17 @@ def test_list_filters(cli: Cli, client: Client, cluster: Cluster) -> None:
     assert here.id != there.id
 
 
+def test_jobs_of_a_deleted_cluster_are_listed(cli: Cli, client: Client, cluster: Cluster) -> None:
+    """A cluster that is gone has its history; only one that never was is refused."""
+    other = client.clusters().create("other")
+    client.jobs().cancel(client.jobs().submit("old", Leaf(1), cluster=other))
+    client.clusters().delete(other)
+
+    done = cli("job", "list", "--cluster", other.slug, "--json")
+
+    assert [job["name"] for job in done.document] == ["old"]
+
+
 def test_why_names_the_reason(cli: Cli, client: Client, cluster: Cluster) -> None:
     """For each queued task there is a reason."""
     job = client.jobs().submit("waits", Greet("x"))
