@@ -20,6 +20,14 @@ from tilebox_celery.workflows import Client, ExecutionContext, Task
 STORED = "select r.name, r.major, r.minor, t.input from tbx.tasks t join tbx.routes r on r.id = t.route_id"
 
 
+class Wordy(Task):
+    """Fails with a message of several lines."""
+
+    def execute(self, context: ExecutionContext) -> None:
+        """Fail."""
+        raise ValueError("first\nsecond")
+
+
 class CancelsItself(Task):
     """Cancels its job, and ends."""
 
@@ -232,6 +240,18 @@ def test_failed_tasks_come_with_whole_errors(cli: Cli, client: Client, cluster: 
     assert "Leaf" not in shown.stdout
     assert [task["task"] for task in as_json.document] == ["Boom"]
     assert "boom" in json.dumps(as_json.document)
+
+
+def test_cause_of_several_lines(cli: Cli, client: Client, cluster: Cluster) -> None:
+    """Where one line is shown of an error, it is that with the exception."""
+    job = client.jobs().submit("wordy", Wordy())
+    client.runner(tasks=[Wordy]).run_all()
+
+    tree, waited = cli("job", "tasks", str(job.id)), cli("job", "wait", str(job.id))
+
+    assert "ValueError: first" in tree.stdout
+    assert "ValueError: first" in waited.stderr
+    assert "second" not in tree.stdout + waited.stderr
 
 
 def test_many_siblings_are_folded(cli: Cli, client: Client, cluster: Cluster) -> None:
