@@ -26,6 +26,10 @@ BAD = [
     ([*SUBMIT, "--max-retries", "-1"], 2, "max_retries must be a whole number of 0 or more"),
     ([*SUBMIT, "--name", ""], 2, "A job needs a name"),
     ([*SUBMIT, "--timeout", "soon", "--wait"], 2, "--timeout takes a time such as 30s"),
+    ([*SUBMIT, "--timeout", "1"], 2, "--timeout needs --wait"),
+    ([*SUBMIT, "--input", "-"], 2, "--input - found nothing on stdin"),
+    ([*SUBMIT, "--input", "[" * 100_000], 2, "--input is nested too deeply"),
+    ([*SUBMIT, "--max-retries", "99999999999"], 2, "max_retries must be a whole number from 0 to"),
     (["job", "submit", "--task", "Greet@1.2"], 2, "Invalid version string: '1.2'"),
     (["job", "submit", "--task", " "], 2, "A task name is required"),
     (["job", "submit", "--task", "tasks:Nope"], 2, "has no attribute 'Nope'"),
@@ -109,6 +113,31 @@ def test_bad_input_gets_one_sentence(
     ]
     assert wrong == []
     assert connection.execute(WRITTEN).fetchone() == before
+
+
+LONG = "x" * 5000
+REPEATED = [
+    [*SUBMIT, "--cluster", LONG],
+    ["job", "submit", "--task", "Greet@" + LONG],
+    [*SUBMIT, "--input", "@" + LONG],
+    ["cluster", "get", LONG],
+    ["runner", "list", "--cluster", LONG],
+    [*START, LONG],
+    ["job", LONG],
+    [LONG],
+    ["job", "list", "--" + LONG],
+]
+
+
+@pytest.mark.parametrize("words", REPEATED, ids=lambda words: " ".join(each[:9] for each in words))
+def test_long_names_are_cut(cli: Cli, cluster: Cluster, words: list[str]) -> None:
+    """A sentence repeats at most 80 characters of what was given."""
+    done = cli(*words)
+
+    assert done.code in (2, 4)
+    assert len(done.stderr) < 450
+    assert "x" * 70 in done.stderr
+    assert "x" * 81 not in done.stderr
 
 
 @pytest.mark.clause("cli-7")

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -120,7 +121,7 @@ def report(error: BaseException) -> int:
         traceback.print_exception(error)
     sentence, code = _sentence(error)
     if sentence:
-        sys.stderr.write(clean(sentence, 1).strip() + "\n")
+        sys.stderr.write(_short(clean(sentence, 1).strip()) + "\n")
     return code
 
 
@@ -158,6 +159,12 @@ def ask(question: str, yes: bool) -> None:
         raise ArgumentError(f"{question}: say --yes, since there is no terminal to ask.")
     if not typer.confirm(clean(question, 1) + "?", err=True):
         raise TileboxCeleryError("Nothing was changed.")
+
+
+def _short(sentence: str) -> str:
+    """Cut what somebody gave and the sentence repeats: long names in quotes, and anything without a space."""
+    sentence = re.sub(r"'([^']{80})[^']{20,}'", r"'\1…'", sentence)
+    return re.sub(r"(\S{80})\S{420,}", r"\1…", sentence)
 
 
 def _sentence(error: BaseException) -> tuple[str, int]:
