@@ -26,6 +26,10 @@ BAD = [
     ([*SUBMIT, "--max-retries", "-1"], 2, "max_retries must be a whole number of 0 or more"),
     ([*SUBMIT, "--name", ""], 2, "A job needs a name"),
     ([*SUBMIT, "--timeout", "soon", "--wait"], 2, "--timeout takes a time such as 30s"),
+    ([*SUBMIT, "--timeout", "1"], 2, "--timeout needs --wait"),
+    ([*SUBMIT, "--input", "-"], 2, "--input - found nothing on stdin"),
+    ([*SUBMIT, "--input", "[" * 100_000], 2, "--input is nested too deeply"),
+    ([*SUBMIT, "--max-retries", "99999999999"], 2, "max_retries must be a whole number from 0 to"),
     (["job", "submit", "--task", "Greet@1.2"], 2, "Invalid version string: '1.2'"),
     (["job", "submit", "--task", " "], 2, "A task name is required"),
     (["job", "submit", "--task", "tasks:Nope"], 2, "has no attribute 'Nope'"),
@@ -39,6 +43,9 @@ BAD = [
     (["job", "get", "ffff"], 4, "No job has an id that starts with ffff"),
     (["job", "list", "--state", "bad"], 2, "job_states must be of SUBMITTED"),
     (["job", "list", "--limit", "-1"], 2, "limit must be a whole number"),
+    (["job", "list", "--limit", "0"], 2, "--limit must be a whole number of 1 or more, not 0"),
+    (["job", "list", "--cluster", "nowhere"], 4, "No such cluster 'nowhere'"),
+    (["job", "list", "--after", "018dd029-58ca-7000-8000-000000000005"], 4, "No such job 018dd029"),
     (["job", "list", "--since", "x"], 2, "--since takes a time"),
     (["job", "list", "--bogus"], 2, "No such option"),
     (["cluster", "get", "nowhere"], 4, "No such cluster 'nowhere'"),
@@ -106,6 +113,31 @@ def test_bad_input_gets_one_sentence(
     ]
     assert wrong == []
     assert connection.execute(WRITTEN).fetchone() == before
+
+
+LONG = "x" * 5000
+REPEATED = [
+    [*SUBMIT, "--cluster", LONG],
+    ["job", "submit", "--task", "Greet@" + LONG],
+    [*SUBMIT, "--input", "@" + LONG],
+    ["cluster", "get", LONG],
+    ["runner", "list", "--cluster", LONG],
+    [*START, LONG],
+    ["job", LONG],
+    [LONG],
+    ["job", "list", "--" + LONG],
+]
+
+
+@pytest.mark.parametrize("words", REPEATED, ids=lambda words: " ".join(each[:9] for each in words))
+def test_long_names_are_cut(cli: Cli, cluster: Cluster, words: list[str]) -> None:
+    """A sentence repeats at most 80 characters of what was given."""
+    done = cli(*words)
+
+    assert done.code in (2, 4)
+    assert len(done.stderr) < 450
+    assert "x" * 70 in done.stderr
+    assert "x" * 81 not in done.stderr
 
 
 @pytest.mark.clause("cli-7")

@@ -15,9 +15,26 @@ from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.model.job import Job
 from tilebox_celery.model.states import JobState
 from tilebox_celery.postgres.connection import Connection
-from tilebox_celery.workflows import Client
+from tilebox_celery.workflows import Client, ExecutionContext, Task
 
 STORED = "select r.name, r.major, r.minor, t.input from tbx.tasks t join tbx.routes r on r.id = t.route_id"
+
+
+class Wordy(Task):
+    """Fails with a message of several lines."""
+
+    def execute(self, context: ExecutionContext) -> None:
+        """Fail."""
+        raise ValueError("first\nsecond")
+
+
+class CancelsItself(Task):
+    """Cancels its job, and ends."""
+
+    def execute(self, context: ExecutionContext) -> None:
+        """Cancel the only job."""
+        jobs = Client().jobs()
+        jobs.cancel(jobs.query()[0])
 
 
 @pytest.mark.clause("cli-9")
@@ -137,6 +154,17 @@ def test_list_filters(cli: Cli, client: Client, cluster: Cluster) -> None:
     assert here.id != there.id
 
 
+def test_jobs_of_a_deleted_cluster_are_listed(cli: Cli, client: Client, cluster: Cluster) -> None:
+    """A cluster that is gone has its history; only one that never was is refused."""
+    other = client.clusters().create("other")
+    client.jobs().cancel(client.jobs().submit("old", Leaf(1), cluster=other))
+    client.clusters().delete(other)
+
+    done = cli("job", "list", "--cluster", other.slug, "--json")
+
+    assert [job["name"] for job in done.document] == ["old"]
+
+
 def test_why_names_the_reason(cli: Cli, client: Client, cluster: Cluster) -> None:
     """For each queued task there is a reason."""
     job = client.jobs().submit("waits", Greet("x"))
@@ -176,6 +204,18 @@ def test_retry_of_what_has_not_failed(cli: Cli, client: Client, cluster: Cluster
     assert client.jobs().find(stopped).state == "SUBMITTED"
 
 
+def test_retry_of_a_completed_job_that_was_canceled(cli: Cli, client: Client, cluster: Cluster) -> None:
+    """Nothing goes on where all is done, though somebody canceled the job at its last task."""
+    job = client.jobs().submit("late", CancelsItself())
+    client.runner(tasks=[CancelsItself]).run_all()
+    found = client.jobs().find(job)
+
+    done = cli("job", "retry", str(job.id))
+
+    assert (found.state, found.canceled) == ("COMPLETED", True)
+    assert done.stdout == "No task of the job has failed, and it is COMPLETED: nothing changed.\n"
+
+
 def test_cancel_says_how_it_goes_on(cli: Cli, client: Client, cluster: Cluster) -> None:
     """A canceled job can be retried, and the command says so."""
     job = client.jobs().submit("stop", Leaf(1))
@@ -200,6 +240,18 @@ def test_failed_tasks_come_with_whole_errors(cli: Cli, client: Client, cluster: 
     assert "Leaf" not in shown.stdout
     assert [task["task"] for task in as_json.document] == ["Boom"]
     assert "boom" in json.dumps(as_json.document)
+
+
+def test_cause_of_several_lines(cli: Cli, client: Client, cluster: Cluster) -> None:
+    """Where one line is shown of an error, it is that with the exception."""
+    job = client.jobs().submit("wordy", Wordy())
+    client.runner(tasks=[Wordy]).run_all()
+
+    tree, waited = cli("job", "tasks", str(job.id)), cli("job", "wait", str(job.id))
+
+    assert "ValueError: first" in tree.stdout
+    assert "ValueError: first" in waited.stderr
+    assert "second" not in tree.stdout + waited.stderr
 
 
 def test_many_siblings_are_folded(cli: Cli, client: Client, cluster: Cluster) -> None:

@@ -24,7 +24,7 @@ def home() -> Iterator[Path]:
 
 @pytest.mark.system
 def test_first_command_makes_a_private_directory(home: Path) -> None:
-    """The data directory has mode 0700, whoever makes it."""
+    """The data directory has mode 0700, whoever makes it, and the command that it ends with finds the job."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("TILEBOX_")}
 
     done = subprocess.run(
@@ -37,3 +37,7 @@ def test_first_command_makes_a_private_directory(home: Path) -> None:
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert home.stat().st_mode & 0o777 == 0o700
+    (look,) = [line.removeprefix("job").strip() for line in done.stdout.splitlines() if line.startswith("job ")]
+    again = subprocess.run(look, shell=True, env=kept, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "demo: Landsat scene" in again.stdout

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from tilebox_celery.cli import output
-from tilebox_celery.cli.framework import command
+from tilebox_celery.cli.framework import called, command
 
 
 def add_to(app: typer.Typer) -> None:
@@ -14,6 +14,7 @@ def add_to(app: typer.Typer) -> None:
 
     @command(app, "demo", short_help="Process a real Landsat scene on two workers.")
     def show_demo(
+        context: typer.Context,
         kill: Annotated[
             bool, typer.Option("--kill", help="Kill a worker with -9 on the way; nothing is lost.")
         ] = False,
@@ -26,4 +27,4 @@ def add_to(app: typer.Typer) -> None:
         from tilebox_celery.demo.main import run_demo
 
         pauses = {} if pace is None else {"pace": pace}
-        raise typer.Exit(run_demo(kill=kill, json=output.mode.json, out=out, **pauses))
+        raise typer.Exit(run_demo(kill=kill, json=output.mode.json, out=out, program=called(context), **pauses))

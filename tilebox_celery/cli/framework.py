@@ -2,6 +2,9 @@
 
 import inspect
 import os
+import re
+import shlex
+import shutil
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -16,6 +19,7 @@ from tilebox_celery.cli.exits import ExitCode, code_of
 from tilebox_celery.cli.opening import close_all
 from tilebox_celery.cli.output import clean, mode
 from tilebox_celery.errors import ArgumentError, TileboxCeleryError
+from tilebox_celery.settings import redact_url
 
 PROGRAM = "tilebox-celery"
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
@@ -117,8 +121,25 @@ def report(error: BaseException) -> int:
         traceback.print_exception(error)
     sentence, code = _sentence(error)
     if sentence:
-        sys.stderr.write(clean(sentence, 1).strip() + "\n")
+        sys.stderr.write(_short(clean(sentence, 1).strip()) + "\n")
     return code
+
+
+def called(context: typer.Context) -> str:
+    """Return how this program was called, with its global options, for commands that people copy.
+
+    Args:
+        context: Of the command.
+    """
+    words = [sys.argv[0]]
+    if words[0].endswith(".py"):
+        words = [sys.executable, "-m", "tilebox_celery.cli.main"]
+    elif (found := shutil.which(PROGRAM)) is not None and os.path.realpath(found) == os.path.realpath(words[0]):
+        words = [PROGRAM]
+    for name, value in context.find_root().params.items():
+        if isinstance(value, str):
+            words += ["--" + name.replace("_", "-"), redact_url(value)]
+    return shlex.join(words)
 
 
 def ask(question: str, yes: bool) -> None:
@@ -138,6 +159,12 @@ def ask(question: str, yes: bool) -> None:
         raise ArgumentError(f"{question}: say --yes, since there is no terminal to ask.")
     if not typer.confirm(clean(question, 1) + "?", err=True):
         raise TileboxCeleryError("Nothing was changed.")
+
+
+def _short(sentence: str) -> str:
+    """Cut what somebody gave and the sentence repeats: long names in quotes, and anything without a space."""
+    sentence = re.sub(r"'([^']{80})[^']{20,}'", r"'\1…'", sentence)
+    return re.sub(r"(\S{80})\S{420,}", r"\1…", sentence)
 
 
 def _sentence(error: BaseException) -> tuple[str, int]:

@@ -1,7 +1,8 @@
 """``tilebox-celery job``: list, show, explain, retry and cancel jobs."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,8 +12,12 @@ from tilebox_celery.cli.framework import command, noun
 from tilebox_celery.cli.job_tables import job_facts, job_table
 from tilebox_celery.cli.opening import find_id, open_client
 from tilebox_celery.cli.spans import parse_span
+from tilebox_celery.errors import ArgumentError, NotFoundError
 from tilebox_celery.model.states import JobState
 from tilebox_celery.model.text import counted
+
+if TYPE_CHECKING:
+    from tilebox_celery.client.client import Client
 
 app = noun("Submit, watch, explain, retry and cancel jobs.")
 
@@ -45,7 +50,12 @@ def list_jobs(
         "name": name,
         "clusters": cluster or None,
     }
-    jobs = open_client().jobs().query(**filters, limit=limit, after=None if after is None else find_id(after))
+    if limit < 1:
+        raise ArgumentError(f"--limit must be a whole number of 1 or more, not {limit}.")
+    client = open_client()
+    last = None if after is None else client.jobs().find(find_id(after)).id
+    jobs = client.jobs().query(**filters, limit=limit, after=last)
+    _check_clusters(client, cluster or ())
     if output.mode.json:
         output.show_document([job_document(job) for job in jobs])
     elif not jobs:
@@ -54,6 +64,16 @@ def list_jobs(
         output.show(job_table(jobs))
         if len(jobs) == limit:
             output.say(f"Older ones: --after {str(jobs[-1].id)[:13]}, or a larger --limit.")
+
+
+def _check_clusters(client: "Client", slugs: Sequence[str]) -> None:
+    """Raise NotFoundError for a cluster that never was, since an empty list looks like success; deleted ones count."""
+    for slug in slugs:
+        try:
+            client.clusters().find(slug)
+        except NotFoundError:
+            if not client.jobs().query(clusters=[slug], limit=1):
+                raise
 
 
 @command(app, "get", short_help="Show one job.")
@@ -106,7 +126,7 @@ def retry_job(
         output.show_document({"id": str(job_id), "tasks": count, "dry_run": dry_run})
         return
     would = "would " if dry_run else ""
-    if count == 0 and not before.canceled:
+    if count == 0 and (not before.canceled or before.state is JobState.COMPLETED):
         nothing = "nothing would change" if dry_run else "nothing changed"
         output.show(f"No task of the job has failed, and it is {before.state}: {nothing}.")
     elif count == 0:

@@ -17,6 +17,7 @@ from tilebox_celery.cli.spans import parse_span
 from tilebox_celery.errors import ArgumentError
 from tilebox_celery.model.identifiers import TaskIdentifier
 from tilebox_celery.model.job import Job
+from tilebox_celery.model.submission import MAX_RETRIES
 from tilebox_celery.model.task import Task
 
 if TYPE_CHECKING:
@@ -51,6 +52,12 @@ def add_to(app: typer.Typer) -> None:
     ) -> None:
         """Submit a job and print its id."""
         seconds = None if timeout is None else parse_span("--timeout", timeout)
+        if timeout is not None and not wait:
+            raise ArgumentError("--timeout needs --wait: without it nothing waits.")
+        if max_retries > MAX_RETRIES:
+            raise ArgumentError(
+                f"max_retries must be a whole number from 0 to {MAX_RETRIES:,}, not {max_retries!s:.80}."
+            )
         root = make_task(task, read_input(given))
         jobs = open_client().jobs()
         job = jobs.submit(name if name is not None else type(root).__name__, root, cluster, max_retries)
@@ -75,10 +82,12 @@ def read_input(given: str | None) -> str | None:
     """Return the JSON text that ``--input`` names.
 
     Raises:
-        ArgumentError: The file cannot be read.
+        ArgumentError: The file cannot be read, or stdin is empty.
     """
     if given == "-":
-        return sys.stdin.read()
+        if not (text := sys.stdin.read()).strip():
+            raise ArgumentError("--input - found nothing on stdin: leave it out for a task without input.")
+        return text
     if given is None or not given.startswith("@"):
         return given
     try:
@@ -132,7 +141,9 @@ def _stand_in(identifier: TaskIdentifier, value: Any, *, has_input: bool) -> Tas
 def _parse(text: str) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise ArgumentError("--input is nested too deeply: a few hundred levels can be read.") from error
+    except ValueError as error:
         raise ArgumentError(f"--input is not JSON: {error}. (A text needs quotes: --input '\"text\"')") from error
 
 

@@ -16,6 +16,7 @@ from tilebox_celery.cli.opening import find_id, open_client
 from tilebox_celery.model.job import TaskView
 from tilebox_celery.model.states import TaskState
 from tilebox_celery.model.text import counted
+from tilebox_celery.model.tracebacks import cause_line
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -97,7 +98,7 @@ def tree_text(roots: Sequence[TaskView], width: int, *, every: bool = False) -> 
         yield text
         if task.error and task.state is not TaskState.COMPUTED and not line.folded:
             indent = " " * (cell_len(line.prefix) + 2)
-            error = Text(indent + output.clean(last_line(task.error), 1), style="red")
+            error = Text(indent + output.clean(cause_line(task.error), 1), style="red")
             error.truncate(width, overflow="ellipsis")
             yield error
 
@@ -113,12 +114,6 @@ def tree_lines(roots: Sequence[TaskView], *, every: bool = False) -> Iterator[Li
             for number, child in reversed(list(enumerate(children, 1))):
                 last = number == len(children)
                 open_lines.append((below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "), child))
-
-
-def last_line(error: str) -> str:
-    """Return the line of a traceback that says what happened."""
-    lines = [line for line in error.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else ""
 
 
 def _folded(siblings: Sequence[TaskView], every: bool) -> Iterator[Line]:

@@ -14,11 +14,12 @@ from tilebox_celery.cli.documents import job_document
 from tilebox_celery.cli.exits import ExitCode, code_of_job
 from tilebox_celery.cli.framework import command
 from tilebox_celery.cli.job_tables import bar_text, counts_text, state_text
-from tilebox_celery.cli.job_tasks import FAILED, last_line, tree_text
+from tilebox_celery.cli.job_tasks import FAILED, tree_text
 from tilebox_celery.cli.opening import find_id, open_client
 from tilebox_celery.cli.spans import parse_span
 from tilebox_celery.model.job import Job, TaskView
 from tilebox_celery.model.states import JobState, TaskState
+from tilebox_celery.model.tracebacks import cause_line
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -178,5 +179,5 @@ def _show_errors(jobs: "JobClient", job: Job) -> None:
         if task.state in FAILED and shown < _SHOWN_ERRORS:
             shown += 1
             display = output.clean(task.display.partition("\n")[0], 1)
-            output.stderr().print(f"{display}: {output.clean(last_line(task.error or ''), 1)}", style="red")
+            output.stderr().print(f"{display}: {output.clean(cause_line(task.error or ''), 1)}", style="red")
     output.say(f"Whole errors: 'tilebox-celery job tasks {job.id} --failed'.")

@@ -26,7 +26,14 @@ PACE = 0.35
 """Seconds that most tasks rest before they work, since the work itself is too short to watch."""
 
 
-def run_demo(*, kill: bool = False, json: bool = False, out: Path | None = None, pace: float = PACE) -> int:
+def run_demo(
+    *,
+    kill: bool = False,
+    json: bool = False,
+    out: Path | None = None,
+    pace: float = PACE,
+    program: str = "tilebox-celery",
+) -> int:
     """Run the demo.
 
     Args:
@@ -34,6 +41,7 @@ def run_demo(*, kill: bool = False, json: bool = False, out: Path | None = None,
         json: Print one JSON document on standard output; progress goes to standard error.
         out: Where the files go; by default ``demo`` in the data directory of the embedded stack.
         pace: Seconds that most tasks rest before they work.
+        program: How the command line is called, for commands that people copy.
 
     Returns:
         0, 1 if anything is not as it should be, 130 after Ctrl-C, 143 after SIGTERM, or 129 after SIGHUP.
@@ -54,7 +62,7 @@ def run_demo(*, kill: bool = False, json: bool = False, out: Path | None = None,
     folder = (out if out is not None else settings.home / "demo").absolute()
     with _interrupted_by_signals() as received:
         try:
-            return _run(console, settings, folder, kill=kill, json=json, pace=pace)
+            return _run(console, settings, folder, kill=kill, json=json, pace=pace, program=program)
         except KeyboardInterrupt:
             pass
         except (OSError, SystemExit):
@@ -86,7 +94,9 @@ def _interrupted_by_signals() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _run(console: Console, settings: Settings, folder: Path, *, kill: bool, json: bool, pace: float) -> int:
+def _run(
+    console: Console, settings: Settings, folder: Path, *, kill: bool, json: bool, pace: float, program: str
+) -> int:
     from tilebox_celery.client.client import Client
     from tilebox_celery.demo.run import Run
     from tilebox_celery.demo.screen import open_screen
@@ -104,7 +114,7 @@ def _run(console: Console, settings: Settings, folder: Path, *, kill: bool, json
     if json:
         sys.stdout.write(as_json(outcome, run.workers) + "\n")
     else:
-        print_summary(console, outcome, killed=kill)
+        print_summary(console, outcome, killed=kill, program=program)
     return 1 if outcome.problems else 0
 
 

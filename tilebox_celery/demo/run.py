@@ -24,6 +24,7 @@ from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.model.job import Attempt, Job
 from tilebox_celery.model.states import JobState, TaskState
 from tilebox_celery.model.text import counted
+from tilebox_celery.model.tracebacks import cause_line
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -254,7 +255,6 @@ def _lives(pid: int) -> bool:
 
 
 def _reason(attempt: Attempt) -> str:
-    """Return the last line of a traceback without the module of the error, or what else ended the attempt."""
-    last = (attempt.error or str(attempt.outcome)).strip().splitlines()[-1]
-    error, colon, message = last.partition(": ")
+    """Return the cause in a traceback without the module of the error, or what else ended the attempt."""
+    error, colon, message = cause_line(attempt.error or str(attempt.outcome)).partition(": ")
     return error.rpartition(".")[2] + colon + message

@@ -23,7 +23,7 @@ from tilebox_celery.demo.workers import Worker
 _PICTURE_COLUMNS = 60
 
 
-def print_summary(console: Console, outcome: Outcome, *, killed: bool) -> None:
+def print_summary(console: Console, outcome: Outcome, *, killed: bool, program: str) -> None:
     """Print the end of the story for people."""
     folder = outcome.folder
     if has_colours(console) and (folder / MOSAIC).exists() and (folder / CLASSES).exists():
@@ -34,7 +34,7 @@ def print_summary(console: Console, outcome: Outcome, *, killed: bool) -> None:
         console.print(f"✗ {problem}", style="red", markup=False, highlight=False)
     if not outcome.problems:
         _print_good_news(console, outcome, killed=killed)
-    _print_places(console, outcome)
+    _print_places(console, outcome, program)
 
 
 def as_json(outcome: Outcome, workers: list[Worker]) -> str:
@@ -113,7 +113,7 @@ def _flaky(outcome: Outcome) -> str:
     return f"{task.display} failed once, on purpose, and ran again"
 
 
-def _print_places(console: Console, outcome: Outcome) -> None:
+def _print_places(console: Console, outcome: Outcome, program: str) -> None:
     def line(name: str, text: str) -> None:
         console.print(Text(f"{name:<9}", "bold").append(text, "default"), soft_wrap=True)
 
@@ -122,8 +122,8 @@ def _print_places(console: Console, outcome: Outcome) -> None:
     if (folder / PICTURE).exists():
         line("picture", str(folder / PICTURE))
         line("others", f"{', '.join(name for name in FILES if name != PICTURE)} beside it")
-    line("job", f"tilebox-celery job get {outcome.job.id}")
-    line("tasks", f"tilebox-celery job tasks {outcome.job.id}")
+    line("job", f"{program} job get {outcome.job.id}")
+    line("tasks", f"{program} job tasks {outcome.job.id}")
 
 
 def _read(path: Path) -> Pixels:
