@@ -4,9 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.cli.program import Cli, command_paths
 from tests.cli.workflow import Boom, Deeper, Fan, Greet, Leaf
+from tilebox_celery.cli.main import app
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.model.job import Job
 from tilebox_celery.workflows import Client
@@ -15,6 +17,7 @@ from tilebox_celery.workflows import Client
 ASKED = {
     ("version",): [],
     ("doctor",): [],
+    ("agent-context",): [],
     ("down",): [],
     ("job", "submit"): ["--task", "Greet", "--input", '"x"'],
     ("job", "list"): [],
@@ -35,6 +38,7 @@ ASKED = {
     ("db", "check"): [],
     ("db", "prune"): ["--yes", "--before", "0s"],
 }
+<<<<<<< HEAD
 # Shown in test_runner_command.py and test_dataset_commands.py; the demo has its own tests; the others print what Celery
 # prints.
 ELSEWHERE = {
@@ -47,6 +51,10 @@ ELSEWHERE = {
     ("flower",),
     ("agent-context",),
 }
+=======
+# Shown in test_runner_commands.py and test_dev_commands.py; the demo has its own tests; others print for Celery.
+ELSEWHERE = {("runner", "start"), ("dev",), ("demo",), ("worker",), ("beat",), ("flower",)}
+>>>>>>> fixcli
 
 
 @pytest.fixture
@@ -79,6 +87,23 @@ def test_json_of_every_command_parses(
 def test_every_command_is_asked() -> None:
     """No command is forgotten by the test above."""
     assert set(command_paths()) == ASKED.keys() | ELSEWHERE
+
+
+def test_every_command_takes_json() -> None:
+    """The tree of commands itself says so; only what prints for Celery does not."""
+    tree = json.loads(CliRunner().invoke(app, ["agent-context", "--json"]).stdout)["commands"]
+    without = {
+        path
+        for path in command_paths()
+        if "--json"
+        not in {
+            name
+            for option in (tree[path[0]] if len(path) == 1 else tree[path[0]]["commands"][path[1]])["options"]
+            for name in option["names"]
+        }
+    }
+
+    assert without == {("worker",), ("beat",), ("flower",)}
 
 
 def test_tree_of_tasks(cli: Cli, jobs: dict[str, Job]) -> None:

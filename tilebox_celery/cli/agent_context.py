@@ -19,7 +19,7 @@ ENVIRONMENT = {
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
 
-    @command(app, "agent-context", short_help="Print all commands and options as JSON.", as_json=False)
+    @command(app, "agent-context", short_help="Print all commands and options as JSON.")
     def describe(context: typer.Context) -> None:
         """Print all commands, options and exit codes as JSON, for programs that use this one."""
         output.show_document(
