@@ -38,9 +38,8 @@ ASKED = {
     ("db", "check"): [],
     ("db", "prune"): ["--yes", "--before", "0s"],
 }
-<<<<<<< HEAD
-# Shown in test_runner_command.py and test_dataset_commands.py; the demo has its own tests; the others print what Celery
-# prints.
+# Shown in test_runner_commands.py, test_dev_commands.py and test_dataset_commands.py; the demo has its own tests; others
+# print for Celery.
 ELSEWHERE = {
     *(("dataset", verb) for verb in ("list", "get", "create", "ingest", "delete", "query", "export")),
     ("runner", "start"),
@@ -49,12 +48,7 @@ ELSEWHERE = {
     ("worker",),
     ("beat",),
     ("flower",),
-    ("agent-context",),
 }
-=======
-# Shown in test_runner_commands.py and test_dev_commands.py; the demo has its own tests; others print for Celery.
-ELSEWHERE = {("runner", "start"), ("dev",), ("demo",), ("worker",), ("beat",), ("flower",)}
->>>>>>> fixcli
 
 
 @pytest.fixture
