@@ -38,8 +38,8 @@ ASKED = {
     ("db", "check"): [],
     ("db", "prune"): ["--yes", "--before", "0s"],
 }
-# Shown in test_runner_commands.py, test_dev_commands.py and test_dataset_commands.py; the demo has its own tests; others
-# print for Celery.
+# Shown in test_runner_commands.py, test_dev_commands.py and test_dataset_commands.py; the demo has its own tests;
+# others print for Celery.
 ELSEWHERE = {
     *(("dataset", verb) for verb in ("list", "get", "create", "ingest", "delete", "query", "export")),
     ("runner", "start"),
