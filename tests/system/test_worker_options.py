@@ -32,6 +32,7 @@ def test_a_pool_grows_as_far_as_its_pages(fleet: Fleet, client: Client) -> None:
     """`pool_grow 40` is refused in one sentence, `pool_grow 2` gives two more slots, and the worker goes on."""
     fleet.run([*WORKER, "-c", "1"])
 
+    until(lambda: "pong" in answer(fleet, "inspect", "ping"))  # it hears commands a little later
     refused = control(fleet, "pool_grow", "40")
     grown = control(fleet, "pool_grow", "2")
     until(lambda: fleet.query("select count(*) from tbx.slots where state <> 'gone'") == [(3,)])
@@ -60,6 +61,11 @@ def test_autoscale_gives_all_slots_and_says_so(fleet: Fleet, client: Client) -> 
 
 def control(fleet: Fleet, *words: str) -> str:
     """Return what the workers answer to ``celery control``."""
-    command = [*CELERY, "control", "--timeout", "3", *words]
+    return answer(fleet, "control", "--timeout", "3", *words)
+
+
+def answer(fleet: Fleet, *words: str) -> str:
+    """Return what a command of Celery prints."""
+    command = [*CELERY, *words]
     done = subprocess.run(command, cwd=HERE, env=fleet.environment, capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
