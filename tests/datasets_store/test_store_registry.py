@@ -121,7 +121,8 @@ def test_a_connection_that_was_lost_is_replaced(
     monkeypatch.setattr("tilebox_celery.datasets.store.connections.TRUSTED_SECONDS", 0.0)
     store.ingest(collection, sample(5))
     connection.execute(
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tilebox-celery datasets'"
+        "select pg_terminate_backend(pid) from pg_stat_activity"  # not those of tests that run at the same time
+        " where application_name = 'tilebox-celery datasets' and datname = current_database()"
     )
 
     assert store.info(collection).total == 5
