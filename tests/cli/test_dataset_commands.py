@@ -56,6 +56,7 @@ def test_query_filters_and_prints_its_code(filled: Cli) -> None:
 
     assert 0 < len(rows) < 9
     assert [row["id"] for row in rows] == list(found["data"]["id"].to_numpy())
+    assert all(len(row["center"]) == 2 and row["geometry"].startswith("POLYGON") for row in rows)
     assert 'field("cloud_cover") < 1.0' in code
 
 

@@ -26,6 +26,7 @@ def test_the_page_on_datasets_runs(ledger_url: str, monkeypatch: pytest.MonkeyPa
         "cli.dataset_query",
         "datasets.collection_info",
         "datasets.field_forms",
+        "datasets.frames",
         "datasets.groups",
         "datasets.progress",
         "datasets.recognition",

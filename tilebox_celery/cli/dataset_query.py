@@ -67,17 +67,19 @@ def query(
         return
     dataset = open_datasets().dataset(slug)
     data = _select(dataset, time, collections, where, area, skip_data)
-    frame = _frame(data)
+    from tilebox_celery.datasets.frames import plain_value, to_frame
+
+    frame = to_frame(data)
     if output.mode.json:
         for row in frame.to_dict("records"):
-            output.show_line({name: _plain(value) for name, value in row.items()})
+            output.show_line({name: plain_value(value) for name, value in row.items()})
         return
     if frame.empty:
         output.say("No datapoint matches.")
         return
     short = [each.name for each in dataset.fields if each.type not in _LONG and each.name in frame.columns]
     columns = ["time", "id", *short[:_COLUMNS]]
-    rows = [[str(_plain(value)) for value in row] for row in frame[columns].head(limit).itertuples(index=False)]
+    rows = [[str(plain_value(value)) for value in row] for row in frame[columns].head(limit).itertuples(index=False)]
     output.show(output.table([each.upper() for each in columns], rows, cut=columns[-1].upper()))
     if len(frame) > limit:
         output.say(f"{len(frame):,} datapoints in all: --limit shows more, 'dataset export' keeps them.")
@@ -163,24 +165,3 @@ def _geometries(path: Path) -> list[str]:
     document = json.loads(path.read_bytes())
     features = document.get("features", [document])
     return [json.dumps(each.get("geometry", each) if each.get("type") == "Feature" else each) for each in features]
-
-
-def _frame(data: "xr.Dataset") -> Any:
-    import pandas as pd
-
-    if "time" not in data.sizes:
-        return pd.DataFrame()
-    one_dimensional = [name for name in data.variables if data[name].dims == ("time",)]
-    return pd.DataFrame({str(name): data[name].to_numpy() for name in one_dimensional})
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "wkt"):
-        return value.wkt
-    if hasattr(value, "isoformat"):
-        return None if value != value else value.isoformat()  # noqa: PLR0124 (NaT is not itself)
-    if isinstance(value, bytes):
-        return value.hex()
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124 (nor is NaN)

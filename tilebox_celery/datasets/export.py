@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tilebox_celery.datasets.frames import plain_value, to_frame
 from tilebox_celery.datasets.schema import FieldType, Schema
 from tilebox_celery.errors import ArgumentError
 
 if TYPE_CHECKING:
-    import pandas as pd
     import xarray as xr
 
 
@@ -106,7 +106,7 @@ def _write_parquet(data: "xr.Dataset", schema: Schema, file: Path) -> None:
 
 
 def _write_csv(data: "xr.Dataset", schema: Schema, file: Path) -> None:
-    _frame(to_netcdf_ready(data, schema)).to_csv(file, index=False)
+    to_frame(to_netcdf_ready(data, schema)).to_csv(file, index=False)
 
 
 def _write_geojson(data: "xr.Dataset", schema: Schema, file: Path) -> None:
@@ -118,7 +118,7 @@ def _write_geojson(data: "xr.Dataset", schema: Schema, file: Path) -> None:
     if name is None:
         raise ArgumentError("GeoJSON needs a geometry, and this dataset has none: use .parquet, .nc or .csv.")
     geometries: Sequence[Any] = list(data[name].to_numpy()) if name in data else []
-    frame = _frame(data.drop_vars(name, errors="ignore"))
+    frame = to_frame(data.drop_vars(name, errors="ignore"))
     with file.open("w", encoding="utf-8") as stream:
         stream.write('{"type": "FeatureCollection", "features": [')
         for number, (row, geometry) in enumerate(zip(frame.to_dict("records"), geometries, strict=True)):
@@ -126,38 +126,10 @@ def _write_geojson(data: "xr.Dataset", schema: Schema, file: Path) -> None:
                 "type": "Feature",
                 "id": row["id"],
                 "geometry": None if geometry is None else json.loads(shapely.to_geojson(geometry)),
-                "properties": {str(key): _json_value(value) for key, value in row.items()},
+                "properties": {str(key): plain_value(value) for key, value in row.items()},
             }
             stream.write((",\n" if number else "\n") + json.dumps(feature, allow_nan=False))
         stream.write("\n]}\n")
-
-
-def _frame(data: "xr.Dataset") -> "pd.DataFrame":
-    """Return a row for each datapoint; vectors and lists stay lists."""
-    import pandas as pd
-
-    if "time" not in data.sizes:
-        return pd.DataFrame()
-    columns: dict[str, Any] = {}
-    for name, variable in data.variables.items():
-        if variable.dims[:1] == ("time",):
-            values = variable.to_numpy()
-            columns[str(name)] = values if values.ndim == 1 else list(values)
-    return pd.DataFrame(columns)
-
-
-def _json_value(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return [_json_value(each) for each in value]
-    if hasattr(value, "isoformat"):
-        return None if value != value else value.isoformat()  # noqa: PLR0124 (NaT is not itself)
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value if isinstance(value, str | int | float | bool | list | dict | None) else str(value)
 
 
 _WRITERS: dict[str, Callable[["xr.Dataset", Schema, Path], None]] = {
