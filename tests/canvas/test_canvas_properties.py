@@ -94,7 +94,7 @@ def test_a_job_and_its_canvas_are_isomorphic(client: Client, cluster: Cluster, c
 
 
 @given(roots=st.lists(families(), min_size=1, max_size=2))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_job_that_grew_and_its_canvas_are_isomorphic(client: Client, cluster: Cluster, roots: list[Family]) -> None:
     """Submitted again, tasks that submit subtasks do so once: the same tasks are executed, in the same order."""
     jobs, runner = client.jobs(), client.runner(tasks=[Grow])

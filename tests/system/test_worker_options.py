@@ -61,7 +61,7 @@ def test_autoscale_gives_all_slots_and_says_so(fleet: Fleet, client: Client) -> 
 
 def control(fleet: Fleet, *words: str) -> str:
     """Return what the workers answer to ``celery control``."""
-    return answer(fleet, "control", "--timeout", "3", *words)
+    return answer(fleet, "control", "--timeout", "2", *words)
 
 
 def answer(fleet: Fleet, *words: str) -> str:
