@@ -136,7 +136,7 @@ def compared(name: str, operator: str, value: Any) -> tuple[Expression, Truth]:
 
     def truth(row: dict[str, Any]) -> bool | None:
         held = python_value(name, row[name])
-        return None if held is None else ORDER[operator](held, wanted)
+        return None if held is None else bool(ORDER[operator](held, wanted))  # numpy has a bool of its own
 
     return expression, truth
 
