@@ -1,7 +1,8 @@
 -- advance: RUNNING -> COMPUTED for a batch, subtasks in, dependents unblocked, and the next claim of the same slot
 -- (p_want 0: none). One call, one transaction. A task whose claim is not current any more is left as it is and comes
--- back as kind s. Times are microseconds after the claim. Locks: the slot's guard, shared
--- (slot_lost waits for it); tasks; then as finish; then as claim_and_count.
+-- back as kind s. Times are microseconds after the claim. A claim and a slot together mean RUNNING; said by state, the
+-- planner would look through all running tasks for each of the batch while statistics are young.
+-- Locks: the slot's guard, shared (slot_lost waits for it); tasks; then as finish; then as claim_and_count.
 create or replace function tbx.advance(
     p_slot bigint, p_claim uuid, p_jobs bigint[], p_tasks bigint[], p_start_us bigint[], p_run_us bigint[],
     p_cpu_us bigint[], p_rss bigint[], p_displays text[], p_results bytea[], p_has_subtasks boolean[], p_family tbx.family,
@@ -20,7 +21,7 @@ begin
     if cardinality(p_tasks) = 1 then  -- a hop of a chain: no set to join
         update tbx.tasks t set state = 'COMPUTED', claim_id = null, slot_id = null,
             display = coalesce(left(p_displays[1], 1024), t.display)
-        where t.job_id = p_jobs[1] and t.id = p_tasks[1] and t.claim_id = p_claim and t.state = 'RUNNING'
+        where t.job_id = p_jobs[1] and t.id = p_tasks[1] and t.claim_id = p_claim and t.slot_id is not null
         returning t.* into v_task;
         if v_task.id is not null then
             insert into tbx.attempts (job_id, task_id, attempt, claim_id, runner_id, slot_id, claimed_at, started_at,
@@ -37,7 +38,7 @@ begin
             update tbx.tasks t
             set state = 'COMPUTED', claim_id = null, slot_id = null, display = coalesce(left(p_displays[x.n], 1024), t.display)
             from unnest(p_jobs, p_tasks) with ordinality x(job_id, id, n)
-            where t.job_id = x.job_id and t.id = x.id and t.claim_id = p_claim and t.state = 'RUNNING'
+            where t.job_id = x.job_id and t.id = x.id and t.claim_id = p_claim and t.slot_id is not null
             returning x.n, t.job_id, t.id, t.group_id, t.depth, t.optional_id, t.limit_id, t.attempt, t.claimed_at
         ), journal as (
             insert into tbx.attempts (job_id, task_id, attempt, claim_id, runner_id, slot_id, claimed_at, started_at,

@@ -20,12 +20,12 @@ declare
 begin
     perform tbx.guard_jobs(array(
         select case when t.optional_id is not null then t.job_id end from unnest(p_jobs, p_tasks) x(j, i)
-        join tbx.tasks t on t.job_id = x.j and t.id = x.i and t.claim_id = p_claim and t.state = 'RUNNING'
+        join tbx.tasks t on t.job_id = x.j and t.id = x.i and t.claim_id = p_claim and t.slot_id is not null
         order by t.job_id, t.id for update of t), true);
     v_canceled := tbx.canceled_jobs(p_jobs);
     with held as (
         select x.n, t.* from unnest(p_jobs, p_tasks) with ordinality x(j, i, n)
-        join tbx.tasks t on t.job_id = x.j and t.id = x.i and t.claim_id = p_claim and t.state = 'RUNNING'
+        join tbx.tasks t on t.job_id = x.j and t.id = x.i and t.claim_id = p_claim and t.slot_id is not null
     ), judged as (
         select h.*, coalesce(p_delay_us[h.n], 0) > 0 as waits,
             h.retries < h.max_retries and not h.job_id = any (v_canceled) and not coalesce(p_final[h.n], false) as again

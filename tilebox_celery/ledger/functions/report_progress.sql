@@ -4,7 +4,7 @@ create or replace function tbx.report_progress(
 ) returns boolean language plpgsql as $$
 begin
     perform 1 from tbx.tasks t
-    where t.job_id = p_job and t.id = p_task and t.claim_id = p_claim and t.state = 'RUNNING' for share;
+    where t.job_id = p_job and t.id = p_task and t.claim_id = p_claim and t.slot_id is not null for share;
     if not found then
         return false;
     end if;
