@@ -1,4 +1,4 @@
-"""The page of documents on datasets says what really happens."""
+"""The pages of documents on datasets say what really happens."""
 
 import doctest
 import importlib
@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "howto" / "datasets.md"
+PAGES = Path(__file__).parents[2] / "docs" / "howto"
 
 
-def test_the_page_on_datasets_runs(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every example of docs/howto/datasets.md gives the output that it shows."""
-    monkeypatch.setenv("TILEBOX_CELERY_LEDGER_URL", ledger_url)
+@pytest.mark.usefixtures("cluster")
+@pytest.mark.parametrize("page", ["datasets.md", "datasets-in-workflows.md"])
+def test_the_pages_on_datasets_run(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every example of a page gives the output that it shows."""
+    monkeypatch.chdir(tmp_path)
 
-    failed, tried = doctest.testfile(str(PAGE), module_relative=False)
+    failed, tried = doctest.testfile(str(PAGES / page), module_relative=False)
 
     assert (failed, tried > 10) == (0, True)
 
