@@ -55,6 +55,7 @@ FORMS = {
 
 @pytest.mark.clause("2.datasets-3")
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.clause("d1.7-7")
 def test_every_form_stores_the_same_datapoints(scenes: Dataset, form: str) -> None:
     """Records, columns, frames and features of the same values get the same ids, so a second form adds nothing."""
     collection = scenes.create_collection("c")
@@ -66,6 +67,7 @@ def test_every_form_stores_the_same_datapoints(scenes: Dataset, form: str) -> No
     assert collection.info().count == 2
 
 
+@pytest.mark.clause("d1.7-8")
 def test_what_was_loaded_can_be_ingested_again(scenes: Dataset, tmp_path: Path) -> None:
     """A load, and what an export of it holds, are ingested as the same datapoints."""
     from tilebox_celery.datasets.export import write
@@ -115,6 +117,7 @@ def test_a_bad_row_stores_nothing(scenes: Dataset) -> None:
 
 
 @pytest.mark.clause("2.datasets-3")
+@pytest.mark.clause("d1.7-9")
 def test_deleted_datapoints_are_gone(scenes: Dataset) -> None:
     """delete takes ids or a load, and says how many there were."""
     collection = scenes.create_collection("c")
@@ -127,6 +130,7 @@ def test_deleted_datapoints_are_gone(scenes: Dataset) -> None:
 
 
 @pytest.mark.clause("2.datasets-1")
+@pytest.mark.clause("d1.7-6")
 def test_fields_may_be_added_and_not_lost(datasets_client: Client, scenes: Dataset) -> None:
     """A new field is absent in old datapoints; a type that changes and a field that goes are refused."""
     collection = scenes.create_collection("c")
@@ -143,6 +147,7 @@ def test_fields_may_be_added_and_not_lost(datasets_client: Client, scenes: Datas
 
 
 @pytest.mark.clause("2.datasets-1")
+@pytest.mark.clause("d1.7-6")
 def test_a_deleted_collection_is_not_found(scenes: Dataset) -> None:
     """delete_collection removes a collection with its datapoints; a new one of its name is empty."""
     collection = scenes.create_collection("c")
