@@ -24,7 +24,18 @@ from tilebox_celery.storage.granule import read_granule
 from tilebox_celery.storage.remote import Interrupted
 from tilebox_celery.storage.retrying import retry_after
 
-EXAMPLES = ["archive", "asf", "copernicus", "granule", "local", "names", "per_process", "progress", "quicklook"]
+EXAMPLES = [
+    "archive",
+    "asf",
+    "copernicus",
+    "granule",
+    "listing",
+    "local",
+    "names",
+    "per_process",
+    "progress",
+    "quicklook",
+]
 EXAMPLES += ["retrying", "umbra"]
 SENTINEL_5P = "Sentinel-5P/TROPOMI/L2__AER_AI/2024/08/01/S5P_NRTI_L2__AER_AI_20240801T000000.nc"
 
