@@ -93,6 +93,22 @@ def test_own_data_becomes_a_dataset(cli: Cli, ledger_url: str) -> None:
     assert cli("dataset", "get", "my.landsat", "--json").document["collections"] == []
 
 
+def test_a_dataset_is_deleted_if_that_is_meant(filled: Cli) -> None:
+    """`delete` of a dataset with datapoints needs --force, and without a terminal --yes."""
+    refused = filled("dataset", "delete", SENTINEL2, "--yes")
+    unasked = filled("dataset", "delete", SENTINEL2, "--force")
+
+    assert (refused.code, refused.stderr) == (
+        2,
+        f"{SENTINEL2} has 9 datapoints: --force deletes them with the dataset.\n",
+    )
+    assert (unasked.code, "with 1 collections and 9 datapoints: say --yes" in unasked.stderr) == (2, True)
+    done = filled("dataset", "delete", SENTINEL2, "--force", "--yes", "--json")
+    assert done.document == {"dataset": SENTINEL2, "deleted": 9}
+    assert filled("dataset", "list", "--json").document == []
+    assert filled("dataset", "delete", SENTINEL2, "--yes").code == 4
+
+
 def test_fields_are_given_as_options(cli: Cli, ledger_url: str) -> None:
     """`create --field` makes a dataset, and a field may be added."""
     made = cli("dataset", "create", "my.scenes", "--field", "name:string", "--field", "bands:list[int64]", "--json")

@@ -1,5 +1,6 @@
 """Getting data in: every form, atomic, idempotent, and out again."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import pystac
 import pytest
 import shapely
 
-from tilebox_celery.datasets import Client
+from tilebox_celery.datasets import Client, aio
 from tilebox_celery.datasets.sync.dataset import Dataset
-from tilebox_celery.errors import ArgumentError
+from tilebox_celery.errors import ArgumentError, NotFoundError
 
 ITEMS = Path(__file__).parents[1] / "data" / "stac" / "landsat-c2-l2.json"
 ALL = ("1970-01-01", "2100-01-01")
@@ -157,3 +158,23 @@ def test_a_deleted_collection_is_not_found(scenes: Dataset) -> None:
 
     assert scenes.collections() == {}
     assert scenes.create_collection("c").info().count == 0
+
+
+@pytest.mark.clause("2.datasets-1")
+def test_a_deleted_dataset_is_not_found(datasets_client: Client, scenes: Dataset, ledger_url: str) -> None:
+    """delete_dataset refuses datapoints unless it is forced, in both clients, and says how many there were."""
+    scenes.create_collection("c").ingest(ROWS)
+    datasets_client.create_or_update_dataset("temporal", "my.other", [])
+
+    async def delete() -> list[int]:
+        client = aio.Client(ledger_url)
+        deleted = [await client.delete_dataset("my.other"), await client.delete_dataset("my.scenes", force=True)]
+        await client.close()
+        return deleted
+
+    with pytest.raises(ArgumentError, match=r"'my\.scenes' has 2 datapoints .* force=True"):
+        datasets_client.delete_dataset("my.scenes")
+    assert asyncio.run(delete()) == [0, 2]
+    assert list(datasets_client.datasets()) == []
+    with pytest.raises(NotFoundError, match=r"No such dataset 'my\.scenes'"):
+        datasets_client.delete_dataset("my.scenes")

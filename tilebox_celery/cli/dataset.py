@@ -8,7 +8,7 @@ from tilebox_celery.cli import output
 from tilebox_celery.cli.dataset_fields import read_field_options
 from tilebox_celery.cli.dataset_sources import is_listing, open_source
 from tilebox_celery.cli.dataset_views import dataset_document, field_rows, info_document
-from tilebox_celery.cli.framework import ask, command, noun
+from tilebox_celery.cli.framework import command, noun
 from tilebox_celery.cli.opening import open_datasets
 from tilebox_celery.errors import ArgumentError, NotFoundError
 
@@ -157,23 +157,6 @@ def _ingest_part(dataset: "Dataset", name: str, data: Any, create: bool) -> dict
     ids = target.ingest(data, show_progress=draws())
     stored = (target.info().count or 0) - before
     return {"dataset": dataset.slug, "collection": name, "read": len(ids), "stored": stored}
-
-
-@command(app, "delete", short_help="Delete a collection with its datapoints.")
-def delete_collection(
-    slug: Slug,
-    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="The collection to delete.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-) -> None:
-    """Delete a collection with all its datapoints."""
-    dataset = open_datasets().dataset(slug)
-    info = dataset.collection(collection).info()
-    ask(f"Delete collection {collection} of {slug} with {info.count:,} datapoints", yes)
-    dataset.delete_collection(collection)
-    if output.mode.json:
-        output.show_document({"dataset": slug, "collection": collection, "deleted": info.count})
-    else:
-        output.say(f"Deleted {info.count:,} datapoints.")
 
 
 def _find_or_create(client: "Client", slug: str, source: Any, create: bool) -> "Dataset":
