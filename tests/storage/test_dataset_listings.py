@@ -10,7 +10,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import get_canned_acl, s3_backends
 
 from tests.cli.program import Cli
-from tests.storage.faulty_server import Fault, Log, S3Proxy, serving
+from tests.storage.faulty_server import Fault, Handler, Log, Request, S3Proxy, serving
 from tests.storage.providers import EAGER
 from tilebox_celery.datasets import Client
 from tilebox_celery.datasets.listing import Listing
@@ -381,6 +381,25 @@ def test_what_cannot_be_listed_is_one_sentence(
 
     assert (done.code, done.stdout, len(done.stderr.strip().splitlines())) == (2, "", 1)
     assert sentence in done.stderr
+
+
+class _Search(Handler):
+    def answer(self, request: Request) -> None:
+        feature = {
+            "type": "Feature",
+            "geometry": {"type": "Point", "coordinates": [7.5, 50.5]},
+            "properties": {"sceneName": "E2_71629_STD_F183", "startTime": "2008-12-29T19:21:47Z", "bytes": 183319310},
+        }
+        body = json.dumps({"type": "FeatureCollection", "features": [feature]}).encode()
+        self.send(request, 200, {"Content-Type": "application/geojson"}, body)
+
+
+def test_the_search_of_asf_is_a_source(cli: Cli, log: Log) -> None:
+    """ASF has a search in place of folders; its answer in GeoJSON fills the dataset with one command."""
+    with serving(_Search, Log(), "search") as url:
+        done = ingest(cli, "open_data.asf.ers_sar", f"{url}/param?platform=ERS-2&output=geojson", log, "--json")
+
+    assert done.document == [{"dataset": "open_data.asf.ers_sar", "collection": "ERS-2", "read": 1, "stored": 1}]
 
 
 def test_nothing_found_and_missing_keys_are_told(cli: Cli, put: Any, log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
