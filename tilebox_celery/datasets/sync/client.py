@@ -94,6 +94,25 @@ class Client:
         record = self._store.create_or_update_dataset(code_name, schema, name=name, description=description)
         return Dataset(self._store, record)
 
+    def delete_dataset(self, slug: str, *, force: bool = False) -> int:
+        """Delete a dataset with its collections: all of it, or nothing on any error.
+
+        Args:
+            slug: Its dotted name.
+            force: Whether to delete its datapoints with it; without, a dataset that has any is refused.
+
+        Returns:
+            How many datapoints there were.
+
+        Raises:
+            NotFoundError: There is no such dataset.
+            ArgumentError: It has datapoints, and `force` is False.
+
+        Example:
+            client.delete_dataset("my.scenes", force=True)
+        """
+        return self._store.delete_dataset(slug, force=force)
+
     def close(self) -> None:
         """Close all connections; the next request opens new ones."""
         for name in list(self._opened):
