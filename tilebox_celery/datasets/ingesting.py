@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from tilebox_celery.datasets.progress import follow
-from tilebox_celery.datasets.recognition import Form, recognise
+from tilebox_celery.datasets.recognition import CheckedTable, Form, recognise
 from tilebox_celery.datasets.schema import Schema
 
 if TYPE_CHECKING:
@@ -54,15 +54,18 @@ def read_datapoints(data: Any, schema: Schema) -> "pa.Table":
         ArgumentError: It cannot be read, or a row does not fit; nothing is stored then.
     """
     from tilebox_celery.datasets import incoming, stac
+    from tilebox_celery.datasets.arrow_types import table_schema
 
+    if isinstance(data, CheckedTable):
+        data = data.table
+        if data.schema.equals(table_schema(schema, with_ids=False)):
+            return data
     form, data = recognise(data)
     if form is Form.GEOJSON:
         return stac.geojson_to_table(data, schema)
     if form is Form.ROWS:
         return incoming.to_table(data, schema)
     import pyarrow as pa
-
-    from tilebox_celery.datasets.arrow_types import table_schema
 
     tables = list(stac.read_tables(data, schema))
     return pa.concat_tables(tables) if tables else table_schema(schema, with_ids=False).empty_table()

@@ -12,6 +12,9 @@ from tilebox_celery.datasets.store.records import CollectionRecord
 
 SLICE_ROWS = 65_536
 """Converted at once: a large table is never held twice."""
+SENT_ROWS = 128
+"""Sent at once: the driver writes all of a batch before it sends any, and the server stores the one before meanwhile if
+that has fitted into the socket's buffer."""
 
 
 def milliseconds(table: pa.Table) -> np.ndarray:
@@ -48,7 +51,8 @@ def stored_batches(collection: CollectionRecord, table: pa.Table) -> pa.RecordBa
 
     def batches() -> Iterator[pa.RecordBatch]:
         for start in range(0, table.num_rows, SLICE_ROWS):
-            yield _stored(collection, table.slice(start, SLICE_ROWS))
+            stored = _stored(collection, table.slice(start, SLICE_ROWS))
+            yield from (stored.slice(part, SENT_ROWS) for part in range(0, stored.num_rows, SENT_ROWS))
 
     return pa.RecordBatchReader.from_batches(first.schema, batches())
 

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tilebox_celery.datasets.open_data import catalog, find_open_dataset
+from tilebox_celery.datasets.recognition import CheckedTable
 from tilebox_celery.datasets.store.pages import join
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def create_open_dataset(client: "Client", slug: str) -> "Dataset":
     )
 
 
-def read_open_tables(slug: str, source: "ItemSource") -> "Mapping[str, pa.Table]":
+def read_open_tables(slug: str, source: "ItemSource") -> "Mapping[str, CheckedTable]":
     """Return the datapoints of a provider's listing or of STAC items by the collection that each belongs to.
 
     Args:
@@ -54,4 +55,4 @@ def read_open_tables(slug: str, source: "ItemSource") -> "Mapping[str, pa.Table]
     for tables in find_open_dataset(slug).read_tables(source):
         for name, table in tables.items():
             found.setdefault(name, []).append(table)
-    return {name: join(tables) for name, tables in found.items()}
+    return {name: CheckedTable(join(tables)) for name, tables in found.items()}
