@@ -24,8 +24,8 @@ MODULES = [
     "time_arguments",
     "time_interval",
     "xarray_layout",
+    "xarray_layout_columns",
     "xarray_layout_lists",
-    "xarray_layout_values",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The page of documents on datasets says what really happens."""
+"""The pages of documents on datasets and geometries say what really happens."""
 
 import doctest
 import importlib
@@ -6,16 +6,18 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).parents[2] / "docs" / "howto" / "datasets.md"
+ROOT = Path(__file__).parents[2]
 
 
-def test_the_page_on_datasets_runs(ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every example of docs/howto/datasets.md gives the output that it shows."""
+@pytest.mark.parametrize(("page", "least"), [("datasets", 10), ("geometries", 50)])
+def test_the_page_runs(page: str, least: int, ledger_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every example of the page gives the output that it shows; the paths are those of the checkout."""
     monkeypatch.setenv("TILEBOX_CELERY_LEDGER_URL", ledger_url)
+    monkeypatch.chdir(ROOT)
 
-    failed, tried = doctest.testfile(str(PAGE), module_relative=False)
+    failed, tried = doctest.testfile(str(ROOT / "docs" / "howto" / f"{page}.md"), module_relative=False)
 
-    assert (failed, tried > 10) == (0, True)
+    assert (failed, tried > least) == (0, True)
 
 
 @pytest.mark.parametrize(

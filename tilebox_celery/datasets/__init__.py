@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from tilebox_celery.datasets.schema import DatasetKind, Field, FieldType
     from tilebox_celery.datasets.sync.client import Client
     from tilebox_celery.datasets.sync.dataset import Dataset
+    from tilebox_celery.datasets.sync.open_data import create_open_dataset, read_open_tables
     from tilebox_celery.datasets.sync.timeseries import TimeseriesCollection
 
 __all__ = [
@@ -21,7 +22,9 @@ __all__ = [
     "FieldType",
     "TimeInterval",
     "TimeseriesCollection",
+    "create_open_dataset",
     "field",
+    "read_open_tables",
 ]
 
 _HOMES = {
@@ -33,7 +36,9 @@ _HOMES = {
     "FieldType": "schema",
     "TimeInterval": "data",
     "TimeseriesCollection": "sync.timeseries",
+    "create_open_dataset": "sync.open_data",
     "field": "filters",
+    "read_open_tables": "sync.open_data",
 }
 
 

@@ -33,11 +33,11 @@ def query(
     show_progress: ShowProgress,
 ) -> "xr.Dataset":
     """Load datapoints; see `TimeseriesCollection.query`."""
+    from tilebox_celery.datasets.garbage import collector_paused
     from tilebox_celery.datasets.spatial import parse_area
-    from tilebox_celery.datasets.store.pages import join
     from tilebox_celery.datasets.time_arguments import parse_time_argument
     from tilebox_celery.datasets.time_interval import milliseconds
-    from tilebox_celery.datasets.xarray_layout import to_xarray
+    from tilebox_celery.datasets.xarray_layout import Layout
 
     if when is None:
         raise ArgumentError("A temporal_extent for your query must be specified")
@@ -46,13 +46,12 @@ def query(
     pages = store.load(collections, first, end, where=condition, area=area, skip_data=skip_data)
     if show_progress:
         first, end = _known_part(store, collections, first, end)
-    fractions = ((page.table, (min(page.end_ms, end) - first) / max(end - first, 1)) for page in pages)
-    tables = list(follow(fractions, show_progress, f"Loading {dataset.slug}"))
-    if not tables:
-        import xarray as xr
-
-        return xr.Dataset()
-    return to_xarray(join(tables), dataset.schema, skip_data)
+    fractions = ((page, (min(page.end_ms, end) - first) / max(end - first, 1)) for page in pages)
+    layout = Layout(dataset.schema, skip_data)
+    with collector_paused():
+        for page in follow(fractions, show_progress, f"Loading {dataset.slug}"):
+            layout.add(page.table, page.expected)
+    return layout.dataset()
 
 
 def _known_part(

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tilebox_celery.datasets.schema import FieldType
-from tilebox_celery.datasets.xarray_layout_values import ABSENT, to_values
+from tilebox_celery.datasets.xarray_layout_columns import to_values
+from tilebox_celery.datasets.xarray_layout_values import ABSENT
 
 
 def to_padded(column: pa.ChunkedArray, field_type: FieldType) -> np.ndarray:

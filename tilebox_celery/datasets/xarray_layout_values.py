@@ -1,8 +1,8 @@
-"""Turn the values of one Arrow column into a numpy array, as datasets lay them out for each type of field."""
+"""Turn a part of one Arrow column into numpy values, as datasets lay them out for each type of field."""
 
 import binascii
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,10 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from tilebox_celery.datasets.schema import VECTOR_SIZES, FieldType
+from tilebox_celery.datasets.schema import FieldType
 
-_SLICE_ROWS = 65_536
-"""Rows that are converted at once, so that the intermediate forms of a million rows do not exist together."""
 _SAMPLE_ROWS = 1_000
 _FEW_TEXTS = 100
 _DASH = ord("-")
@@ -31,32 +29,7 @@ ABSENT: dict[str, Any] = {
 """What stands for an absent value, by the kind of a dtype."""
 
 
-def to_values(column: pa.ChunkedArray, field_type: FieldType) -> np.ndarray:
-    """Return a numpy array with one value (a row of values for vectors) for each value of a column.
-
-    Example:
-        >>> to_values(pa.chunked_array([[7, None]]), FieldType.INT64)
-        array([7, 0])
-    """
-    if field_type is FieldType.ENUM:
-        return _enum_names(column)
-    shape = (len(column), VECTOR_SIZES[field_type]) if field_type in VECTOR_SIZES else (len(column),)
-    values = np.empty(shape, _DTYPES.get(field_type, np.dtype("float64")))
-    convert = _CONVERTERS.get(field_type, _vectors)
-    position = 0
-    for part in _slices(column):
-        values[position : position + len(part)] = convert(part)
-        position += len(part)
-    return values
-
-
-def _slices(column: pa.ChunkedArray) -> Iterator[pa.Array]:
-    for chunk in column.chunks:
-        for start in range(0, len(chunk), _SLICE_ROWS):
-            yield chunk.slice(start, _SLICE_ROWS)
-
-
-def _enum_names(column: pa.ChunkedArray) -> np.ndarray:
+def enum_names(column: pa.ChunkedArray) -> np.ndarray:
     """Return texts as wide as the longest, each made once."""
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     names = encoded.combine_chunks()
@@ -112,7 +85,7 @@ def _uuids(part: pa.Array) -> np.ndarray:
     return code_points.view("<U36").reshape(count)
 
 
-def _vectors(part: pa.FixedSizeListArray) -> np.ndarray:
+def vectors(part: pa.FixedSizeListArray) -> np.ndarray:
     size = part.type.list_size
     numbers = _numbers(part.values.slice(part.offset * size, len(part) * size)).reshape(len(part), size)
     if part.null_count:
@@ -130,7 +103,7 @@ def _json_values(part: pa.Array) -> np.ndarray:
     return np.fromiter(decoded, dtype=object, count=len(part))
 
 
-_DTYPES = {
+DTYPES = {
     FieldType.STRING: np.dtype(object),
     FieldType.BYTES: np.dtype(object),
     FieldType.BOOL: np.dtype("bool"),
@@ -145,7 +118,7 @@ _DTYPES = {
     FieldType.GEOMETRY: np.dtype(object),
     FieldType.JSON: np.dtype(object),
 }
-_CONVERTERS: dict[FieldType, Callable[[pa.Array], np.ndarray]] = {
+CONVERTERS: dict[FieldType, Callable[[pa.Array], np.ndarray]] = {
     FieldType.STRING: _texts,
     FieldType.BYTES: _as_is,
     FieldType.BOOL: _numbers,

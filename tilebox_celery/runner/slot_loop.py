@@ -102,12 +102,12 @@ class SlotLoop:
 
     def _run(self, token: int | None, goes_on: Callable[[int], bool] | None) -> str:
         start = self.executed
-        pause = 0.0005
+        pause = 0.0002
         wish = self._wish()
         answer = self._received(self.reports.claim(wish, token))
         while True:
             if answer.tasks:
-                pause = 0.0005
+                pause = 0.0002
                 is_last = goes_on is not None and not goes_on(self.executed - start + len(answer.tasks))
                 next_wish = NOTHING if is_last or self.page.is_draining() else self._wish()
                 answer = self._run_batch(wish.claim_id, answer.tasks, next_wish)

@@ -1,6 +1,6 @@
 """One ADBC connection: statements with parameters whose answers are Arrow, and COPY from Arrow."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import Any
 
@@ -38,7 +38,7 @@ class ArrowConnection:
             cursor.execute(query, parameters or None)
             return cursor.fetch_arrow_table()
 
-    def batches(self, query: str, parameters: Sequence[Any] | None = None) -> Iterator[pa.RecordBatch]:
+    def batches(self, query: str, parameters: Sequence[Any] | None = None) -> Generator[pa.RecordBatch]:
         """Run a statement and give its rows as they arrive."""
         with closing(self._connection.cursor()) as cursor:
             cursor.execute(query, parameters or None)

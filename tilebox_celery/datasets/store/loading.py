@@ -9,6 +9,7 @@ from tilebox_celery.datasets.filters import Expression, checked_filter
 from tilebox_celery.datasets.schema import DatasetKind, Field
 from tilebox_celery.datasets.spatial import Area, parse_area
 from tilebox_celery.datasets.store import segments
+from tilebox_celery.datasets.store.ahead import read_ahead
 from tilebox_celery.datasets.store.arrow_connection import ArrowConnection
 from tilebox_celery.datasets.store.connections import Connections
 from tilebox_celery.datasets.store.incoming_rows import milliseconds
@@ -139,12 +140,17 @@ class _Load:
     def _from_segments(self, connection: ArrowConnection, collection: CollectionRecord) -> Iterator[Page]:
         seen = segments.standing(connection, collection)
         reached = self.first_ms
-        for header in segments.headers(connection, collection, self.first_ms, self.end_ms):
-            if reached < header.first_ms:
-                yield from self._gap(connection, collection, seen, reached, header.first_ms)
-            table = segments.read(connection, header, self.dataset, self.skip_data)
-            reached = min(header.end_ms, self.end_ms)
-            yield from _page(_cut(table, self.first_ms, self.end_ms), reached)
+        runs = _runs(segments.headers(connection, collection, self.first_ms, self.end_ms))
+        left = sum(header.rows for run in runs for header in run)
+        for run in runs:
+            if reached < run[0].first_ms:
+                yield from self._gap(connection, collection, seen, reached, run[0].first_ms)
+            stored = segments.read(connection, collection, run[0].first_ms, run[-1].end_ms, self.skip_data)
+            with closing(stored), closing(read_ahead(stored)) as tables:
+                for header, table in zip(run, tables, strict=True):
+                    reached = min(header.end_ms, self.end_ms)
+                    left -= header.rows
+                    yield from _page(_cut(table, self.first_ms, self.end_ms), reached, left)
         if reached < self.end_ms:
             yield from self._gap(connection, collection, seen, reached, self.end_ms)
 
@@ -169,9 +175,20 @@ class _Load:
                     may_seal = segments.seal(self.connections, collection, seen, page.table, until)
 
 
-def _page(table: pa.Table, end_ms: int) -> Iterator[Page]:
+def _runs(headers: Sequence[segments.SegmentHeader]) -> list[list[segments.SegmentHeader]]:
+    """Return the segments that follow each other without a gap."""
+    runs: list[list[segments.SegmentHeader]] = []
+    for header in headers:
+        if runs and runs[-1][-1].end_ms == header.first_ms:
+            runs[-1].append(header)
+        else:
+            runs.append([header])
+    return runs
+
+
+def _page(table: pa.Table, end_ms: int, after: int) -> Iterator[Page]:
     if table.num_rows:
-        yield Page(table, end_ms)
+        yield Page(table, end_ms, table.num_rows + after)
 
 
 def _cut(table: pa.Table, first_ms: int, end_ms: int) -> pa.Table:

@@ -56,14 +56,15 @@ def merge(streams: Sequence[Iterator[Page]]) -> Iterator[Page]:
             place = int(np.searchsorted(milliseconds(page.table), end_ms, "left"))
             if place:
                 parts.append(page.table.slice(0, place))
-            rest: Page | None = Page(page.table.slice(place), page.end_ms)
+            rest: Page | None = Page(page.table.slice(place), page.end_ms, page.expected - place)
             if page.end_ms == end_ms:
                 rest = next(stream, None)
             if rest is not None:
                 still.append((stream, rest))
+        expected = sum(page.expected for _, page in live)
         live = still
         if parts:
-            yield Page(join(parts) if len(parts) == 1 else _sorted(join(parts)), end_ms)
+            yield Page(join(parts) if len(parts) == 1 else _sorted(join(parts)), end_ms, expected)
 
 
 def join(tables: Sequence[pa.Table]) -> pa.Table:

@@ -61,7 +61,9 @@ class Page(NamedTuple):
     Args:
         table: Datapoints sorted by (time, id); never empty.
         end_ms: All datapoints before this Unix millisecond have been given.
+        expected: Rows of this page and of those after it, as far as they are known.
     """
 
     table: pa.Table
     end_ms: int
+    expected: int = 0

@@ -1,5 +1,7 @@
 """Seal rows of a collection into columnar segments, and read them; they can be deleted at any time."""
 
+from collections.abc import Generator
+from contextlib import closing
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -10,7 +12,7 @@ from tilebox_celery.datasets.schema import FieldType, Schema
 from tilebox_celery.datasets.store.arrow_connection import ArrowConnection
 from tilebox_celery.datasets.store.connections import Connections
 from tilebox_celery.datasets.store.incoming_rows import milliseconds
-from tilebox_celery.datasets.store.records import CollectionRecord, DatasetRecord
+from tilebox_celery.datasets.store.records import CollectionRecord
 from tilebox_celery.datasets.store.selection import IDENTITY
 
 LAYOUT = 1
@@ -25,9 +27,9 @@ _OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
 class SegmentHeader(NamedTuple):
     """Where a segment lies: it holds all rows of its collection in [first_ms, end_ms)."""
 
-    id: int
     first_ms: int
     end_ms: int
+    rows: int
 
 
 class Standing(NamedTuple):
@@ -54,25 +56,31 @@ def headers(
 ) -> list[SegmentHeader]:
     """Return the segments that overlap an interval, in order of time; they do not overlap each other."""
     found = connection.table(
-        "select id, first_ms, end_ms from tbd.segments where collection_key = $1::integer and layout = $2::integer"
+        "select first_ms, end_ms, count from tbd.segments where collection_key = $1::integer and layout = $2::integer"
         " and first_ms < $3::bigint and end_ms > $4::bigint order by first_ms",
         (collection.key, LAYOUT, end_ms, first_ms),
     )
     return [SegmentHeader(*row) for row in zip(*(column.to_pylist() for column in found.columns), strict=True)]
 
 
-def read(connection: ArrowConnection, header: SegmentHeader, dataset: DatasetRecord, skip_data: bool) -> pa.Table:
-    """Return the rows of a segment."""
+def read(
+    connection: ArrowConnection, collection: CollectionRecord, first_ms: int, end_ms: int, skip_data: bool
+) -> Generator[pa.Table]:
+    """Give the rows of each segment that lies in an interval, in order of time."""
     wanted = "metadata" if skip_data else "metadata, data"
-    found = connection.table(
-        f"select {wanted} from tbd.segments where id = $1::bigint",  # noqa: S608  # one of two constants
-        (header.id,),
+    query = (
+        f"select {wanted} from tbd.segments where collection_key = $1::integer and layout = $2::integer"  # noqa: S608
+        " and first_ms >= $3::bigint and first_ms < $4::bigint order by first_ms"
     )
-    table = _decoded(found.column(0))
-    if skip_data:
-        return table
-    data = _decoded(found.column(1))
-    for field in dataset.schema.fields:
+    with closing(connection.batches(query, (collection.key, LAYOUT, first_ms, end_ms))) as batches:
+        for batch in batches:
+            for place in range(batch.num_rows):
+                table = _decoded(batch.column(0)[place])
+                yield table if skip_data else _with_data(table, _decoded(batch.column(1)[place]), collection)
+
+
+def _with_data(table: pa.Table, data: pa.Table, collection: CollectionRecord) -> pa.Table:
+    for field in collection.dataset.schema.fields:
         if field.name in data.column_names:
             table = table.append_column(field.name, data.column(field.name))
         else:  # sealed before the field was added, so these rows do not have it
@@ -143,5 +151,5 @@ def _encoded(table: pa.Table) -> pa.Buffer:
     return sink.getvalue()
 
 
-def _decoded(column: pa.ChunkedArray) -> pa.Table:
-    return pa.ipc.open_stream(column.chunk(0)[0].as_buffer()).read_all()
+def _decoded(stored: pa.Scalar) -> pa.Table:
+    return pa.ipc.open_stream(stored.as_buffer()).read_all()

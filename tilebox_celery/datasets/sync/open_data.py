@@ -50,6 +50,10 @@ def read_open_tables(slug: str, source: "ItemSource") -> "Mapping[str, CheckedTa
     Raises:
         ArgumentError: An item cannot be used; nothing is stored then.
         CatalogUnavailable: A URL cannot be reached.
+
+    Example:
+        for name, table in read_open_tables(dataset.slug, "items.json").items():
+            dataset.get_or_create_collection(name).ingest(table)
     """
     found: dict[str, list[pa.Table]] = {}
     for tables in find_open_dataset(slug).read_tables(source):
