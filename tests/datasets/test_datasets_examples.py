@@ -8,6 +8,7 @@ import pytest
 MODULES = [
     "arrow_types",
     "canonical_rows",
+    "checked_tables",
     "garbage",
     "identifiers",
     "incoming",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from tilebox_celery.datasets.progress import follow
-from tilebox_celery.datasets.recognition import CheckedTable, Form, recognise
+from tilebox_celery.datasets.recognition import Form, recognise
 from tilebox_celery.datasets.schema import Schema
 
 if TYPE_CHECKING:
@@ -55,11 +55,10 @@ def read_datapoints(data: Any, schema: Schema) -> "pa.Table":
     """
     from tilebox_celery.datasets import incoming, stac
     from tilebox_celery.datasets.arrow_types import table_schema
+    from tilebox_celery.datasets.checked_tables import is_checked
 
-    if isinstance(data, CheckedTable):
-        data = data.table
-        if data.schema.equals(table_schema(schema, with_ids=False)):
-            return data
+    if is_checked(data) and data.schema.equals(table_schema(schema, with_ids=False)):
+        return data
     form, data = recognise(data)
     if form is Form.GEOJSON:
         return stac.geojson_to_table(data, schema)

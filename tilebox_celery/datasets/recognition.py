@@ -2,13 +2,9 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import pyarrow as pa
+from typing import Any
 
 JSON_ENDINGS = (".json", ".geojson", ".ndjson", ".jsonl")
 _SEVERAL = ("FeatureCollection", "ItemCollection", "Catalog", "Collection")
@@ -20,17 +16,6 @@ class Form(Enum):
     STAC = "STAC items"
     GEOJSON = "GeoJSON features"
     ROWS = "rows and columns"
-
-
-@dataclass(frozen=True)
-class CheckedTable:
-    """Datapoints that one of our readers made: to look at each value again would take longer than to store it.
-
-    Args:
-        table: Without ids, in the types of the schema that it was read for, each value in its canonical form.
-    """
-
-    table: "pa.Table"
 
 
 def recognise(data: Any) -> tuple[Form, Any]:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from tilebox_celery.datasets.checked_tables import checked
 from tilebox_celery.datasets.open_data import catalog, find_open_dataset
-from tilebox_celery.datasets.recognition import CheckedTable
 from tilebox_celery.datasets.store.pages import join
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def create_open_dataset(client: "Client", slug: str) -> "Dataset":
     )
 
 
-def read_open_tables(slug: str, source: "ItemSource") -> "Mapping[str, CheckedTable]":
+def read_open_tables(slug: str, source: "ItemSource") -> "Mapping[str, pa.Table]":
     """Return the datapoints of a provider's listing or of STAC items by the collection that each belongs to.
 
     Args:
@@ -59,4 +59,4 @@ def read_open_tables(slug: str, source: "ItemSource") -> "Mapping[str, CheckedTa
     for tables in find_open_dataset(slug).read_tables(source):
         for name, table in tables.items():
             found.setdefault(name, []).append(table)
-    return {name: CheckedTable(join(tables)) for name, tables in found.items()}
+    return {name: checked(join(tables)) for name, tables in found.items()}
