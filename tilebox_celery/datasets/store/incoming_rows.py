@@ -91,7 +91,8 @@ def stored_batches(collection: CollectionRecord, rows: SortedRows) -> pa.RecordB
 
 
 def _rows_at_once(table: pa.Table) -> int:
-    return max(SENT_ROWS, min(SLICE_ROWS, SLICE_BYTES * table.num_rows // max(table.nbytes, 1)))
+    fitting: int = SLICE_BYTES * table.num_rows // max(table.nbytes, 1)
+    return max(SENT_ROWS, min(SLICE_ROWS, fitting))
 
 
 def _stored(collection: CollectionRecord, table: pa.Table) -> pa.RecordBatch:
