@@ -13,6 +13,9 @@ from pathlib import Path, PurePath
 from typing import Any
 from uuid import UUID
 
+from tilebox_celery.model.libraries import is_library_type
+from tilebox_celery.model.text import shown
+
 Encode = Callable[[Any], Any]
 """Turns a value into JSON data; raises TypeError or ValueError if it does not fit."""
 Decode = Callable[[Any], Any]
@@ -127,7 +130,7 @@ def refuse_value(value: Any) -> Any:
     if hasattr(cls, "dtype") and hasattr(cls, "item"):
         return _encode_scalar(value)
     if _has_form(cls):
-        raise TypeError(f"its annotation would not bring {value!r:.80} back as a {cls.__name__}")
+        raise TypeError(f"its annotation would not bring {shown(value)} back as a {cls.__name__}")
     raise TypeError(f"{cls.__name__} is not JSON")
 
 
@@ -204,6 +207,7 @@ def _has_form(cls: type) -> bool:
         or issubclass(cls, Enum | AbstractSet | Mapping)
         or is_dataclass(cls)
         or is_message(cls)
+        or is_library_type(cls)
     )
 
 
@@ -212,5 +216,5 @@ def _encode_scalar(value: Any) -> Any:
     if getattr(value, "ndim", 0):
         raise TypeError(f"an array of shape {value.shape} is not JSON; put it into the job cache")
     if value.dtype.kind in "mM":
-        raise TypeError(f"{value!r} is not JSON; use a datetime or a timedelta")
+        raise TypeError(f"{value!r} is not JSON; annotate the field with its class, or use a datetime or a timedelta")
     return value.item()

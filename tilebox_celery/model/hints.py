@@ -39,6 +39,7 @@ from tilebox_celery.model.kinds import (
     typed_dict_kind,
     union_kind,
 )
+from tilebox_celery.model.libraries import LibraryCodec, library_codec, no_form
 
 Scope = dict[Any, Any]
 """What names (to classes) and type variables (to kinds) mean that an annotation uses."""
@@ -102,6 +103,8 @@ def _class(cls: type, scope: Scope) -> Kind:  # noqa: PLR0911 # one return per k
     for base in cls.__mro__:
         if base in CODECS:
             return _registered(base)
+        if codec := library_codec(cls, base):
+            return _library(cls, codec)
         if base in TEXT_CODECS:
             return Kind(decode_text(cls, base), (str,), encode=encode_text(cls, base))
     if issubclass(cls, Enum):
@@ -131,6 +134,13 @@ def _registered(cls: type) -> Kind:
         return value if isinstance(value, JSON_TYPES) else refuse_value(value)
 
     return Kind(decode, encode=checked)
+
+
+def _library(cls: type, codec: LibraryCodec) -> Kind:
+    def encode(value: Any) -> Any:
+        return codec.encode(value) if isinstance(value, cls) else encode_data(value, codec.decode)
+
+    return Kind(codec.decode, codec.json_types, encode=encode)
 
 
 def _enum(cls: type[Enum]) -> Kind:
@@ -170,9 +180,7 @@ def _container(origin: type, arguments: tuple[Any, ...], scope: Scope) -> Kind:
         return set_kind(inner, set if origin in _SETS else frozenset)
     if origin is tuple:
         return tuple_kind(inner)
-    raise TypeError(
-        f"{getattr(origin, '__name__', origin)} has no JSON form; use a dataclass, or teach it with register_codec"
-    )
+    raise no_form(origin)
 
 
 def _fields(decoder: "FieldsDecoder") -> Kind:
