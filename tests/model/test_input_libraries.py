@@ -194,11 +194,11 @@ NAN = float("nan")
     [
         (affine.Affine, affine.Affine(NAN, 0, 0, 0, 1, 0), "an Affine with NaN or infinite numbers cannot be stored"),
         (affine.Affine, affine.Affine(1, 0, float("inf"), 0, 1, 0), "an Affine with NaN or infinite numbers"),
-        (affine.Affine, (1, 2, 3), "expected the six numbers of an Affine, got (1, 2, 3)"),
+        (affine.Affine, (1, 2, 3), "expected the six numbers of an Affine, got [1, 2, 3]"),
         (affine.Affine, "a", "expected the six numbers of an Affine, got 'a'"),
         (pyproj.CRS, "EPSG:0", "'EPSG:0' is no CRS that is known here ("),
         (pyproj.CRS, 4326, "expected the text of a CRS, such as 'EPSG:4326', got 4326"),
-        (pyproj.CRS, affine.Affine.identity(), "would not bring Affine("),
+        (pyproj.CRS, rasterio.crs.CRS.from_epsg(4326), "back as a CRS"),
         (str, pyproj.CRS(4326), "would not bring <Geographic 2D CRS: EPSG:4326> Name: WGS 84"),
         (rasterio.crs.CRS, "EPSG:0", "'EPSG:0' is no CRS that is known here ("),
         (rasterio.windows.Window, {"width": 1}, "expected an object with column_offset, row_offset, width, height"),

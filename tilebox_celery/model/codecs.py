@@ -153,6 +153,8 @@ def encode_data(value: Any, decode: Decode) -> Any:
         TypeError, ValueError: It is no JSON data, or cannot be read.
     """
     data = value if isinstance(value, JSON_TYPES) else refuse_value(value)
+    if isinstance(data, tuple):
+        data = list(data)
     decode(data)
     return data
 

@@ -21,7 +21,7 @@ def affine_codec(cls: type) -> LibraryCodec:
         return numbers
 
     def decode(data: Any) -> Any:
-        if type(data) not in (list, tuple) or len(data) != 6 or not all(type(each) in (int, float) for each in data):
+        if type(data) is not list or len(data) != 6 or not all(type(each) in (int, float) for each in data):
             raise TypeError(f"expected the six numbers of an Affine, got {data!r:.80}")
         return cls(*data)
 
