@@ -195,7 +195,8 @@ def test_what_would_not_come_back_is_refused(hint: Any, value: Any, reason: str)
         (shapely.Point(1, 2).wkb_hex, "expected a Polygon, got a Point"),
         ("01", "neither WKB in hexadecimal nor WKT"),
         ("LINEARRING 01", "neither WKB in hexadecimal nor WKT"),
-        ("LINEARRING " + shapely.Point(1, 2).wkb_hex, "expected a Polygon"),
+        ("LINEARRING " + shapely.Point(1, 2).wkb_hex, "neither WKB in hexadecimal nor WKT"),
+        (f"LINEARRING {shapely.box(0, 0, 1, 1).wkb_hex}", "expected a Polygon, got a LinearRing"),
         ("", "neither WKB in hexadecimal nor WKT"),
     ],
 )

@@ -1,14 +1,12 @@
 """Geometries of shapely as task inputs: EWKB in hexadecimal, which keeps Z, M, SRID and each bit of a coordinate."""
 
-import re
 from importlib import import_module
 from typing import Any
 
 from tilebox_celery.model.libraries import LibraryCodec
 
-_RING = "LINEARRING "
+_RING = "LINEARRING"
 """Stands before the polygon of a ring, for which WKB has no form."""
-_HEX = re.compile(r"[0-9A-Fa-f]+")
 
 
 def geometry_codec(cls: type) -> LibraryCodec:
@@ -27,19 +25,24 @@ def geometry_codec(cls: type) -> LibraryCodec:
         _refuse_inner_rings(geometry)
         if geometry.geom_type != "LinearRing":
             return _to_hex(geometry)
-        return _RING + _to_hex(shapely.set_srid(shapely.polygons(geometry), shapely.get_srid(geometry)))
+        return f"{_RING} " + _to_hex(shapely.set_srid(shapely.polygons(geometry), shapely.get_srid(geometry)))
 
     def _to_hex(geometry: Any) -> str:
-        text: str = shapely.to_wkb(geometry, hex=True, include_srid=True, byte_order=1)
-        return text
+        wkb: bytes = shapely.to_wkb(geometry, include_srid=True, byte_order=1)
+        return wkb.hex().upper()  # GEOS itself (hex=True) takes five times as long
 
     def _read(text: str) -> Any:
-        if _HEX.fullmatch(text):
-            return shapely.from_wkb(text)
-        if text.startswith(_RING) and _HEX.fullmatch(text, len(_RING)):
-            polygon = shapely.from_wkb(text[len(_RING) :])
-            return shapely.set_srid(shapely.get_exterior_ring(polygon), shapely.get_srid(polygon))
-        return shapely.from_wkt(text)
+        word, _, digits = text.rpartition(" ")
+        try:
+            wkb = bytes.fromhex(digits)
+        except ValueError:
+            return shapely.from_wkt(text)
+        geometry = shapely.from_wkb(wkb)
+        if not word:
+            return geometry
+        if word != _RING or geometry.geom_type != "Polygon":
+            raise ValueError(f"{text!r:.80} is neither WKB in hexadecimal nor WKT")
+        return shapely.set_srid(shapely.get_exterior_ring(geometry), shapely.get_srid(geometry))
 
     def decode(data: Any) -> Any:
         if not isinstance(data, str):
