@@ -87,7 +87,7 @@ def has_nul(text: str) -> bool:
 
 def _in_words_of_python(text: str) -> str:
     """Return the text as Python writes it; texts that differ are few, and take twice as long."""
-    if text.isascii() and not _has_small_number(text):
+    if text.isascii() and "\x7f" not in text and not _has_small_number(text):
         return text
     return json.dumps(orjson.loads(text), separators=(",", ":"))
 
