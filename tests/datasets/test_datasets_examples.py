@@ -19,6 +19,7 @@ MODULES = [
     "incoming_values",
     "incoming_vectors",
     "incoming_xarray",
+    "json_object",
     "schema",
     "time_arguments",
     "time_interval",

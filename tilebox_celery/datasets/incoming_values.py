@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from tilebox_celery.datasets.arrow_types import value_type
 from tilebox_celery.datasets.incoming_place import Place, shown
+from tilebox_celery.datasets.json_object import plain_json
 from tilebox_celery.datasets.schema import FieldType
 from tilebox_celery.datasets.time_arguments import parse_instant
 from tilebox_celery.datasets.time_interval import EPOCH
@@ -26,6 +27,7 @@ _NANOSECONDS_END = 1 << 63
 _MICROSECOND = timedelta(microseconds=1)
 _NANOSECOND_DIGITS = re.compile(r"\.\d{6}(\d{1,3})")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, default=plain_json)
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
@@ -171,7 +173,7 @@ def _uuid(value: Any) -> bytes | None:
 def _json(value: Any) -> str:
     """Return JSON text, always the same for equal values."""
     try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+        text = _CANONICAL.encode(value)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{shown(value)} is not JSON: {error}") from error
     if _ESCAPED_NUL.search(text):
