@@ -67,6 +67,7 @@ def test_lists_of_stac_1_0_may_have_different_lengths() -> None:
         (None, RasterProperties(3)),
     ]
     assert asset.bands[1].extra == {"raster:histogram": {"count": 1}}
+    assert AssetCollection.from_assets([asset])["x"] == asset
     assert asset.raster is None
 
 

@@ -83,6 +83,7 @@ def test_real_items_keep_all_and_ingest_unchanged(datasets_client: Client, name:
 
         assert datapoint["assets"].item() == item["assets"]
         assert assets.to_fields() == {"assets": item["assets"]}
+        assert AssetCollection.from_assets(assets.values()) == assets
         for key, described in item["assets"].items():
             assert assets[key].key == key
             assert assets[key].primary.href == described["href"]

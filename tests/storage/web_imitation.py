@@ -18,6 +18,7 @@ class Web:
     """Content types other than that of bytes."""
     redirects: dict[str, str] = field(default_factory=dict)
     has_versions: bool = True
+    heeds_if_range: bool = True
     log: Log = field(default_factory=Log)
 
 
@@ -46,7 +47,9 @@ class _WebHandler(Handler):
         headers = {"Content-Type": self.web.kinds.get(path, "application/octet-stream")}
         if self.web.has_versions:
             headers["ETag"] = f'"{hashlib.md5(body).hexdigest()}"'
-        is_fresh = request.headers.get("if-range", headers.get("ETag")) == headers.get("ETag")
+        is_fresh = not self.web.heeds_if_range or request.headers.get("if-range", headers.get("ETag")) == headers.get(
+            "ETag"
+        )
         if "range" in request.headers and is_fresh:
             start = request.range_start
             headers["Content-Range"] = f"bytes {start}-{len(body) - 1}/{len(body)}"
