@@ -8,6 +8,7 @@ from tilebox_celery.errors import ArgumentError, ProductDamaged
 from tilebox_celery.storage.remote import Body, Changed, Interrupted, RemoteFile
 from tilebox_celery.storage.retrying import Halt
 from tilebox_celery.storage.stores import Store
+from tilebox_celery.storage.transfer import PROGRESS_BYTES
 
 
 def stream(store: Store, file: RemoteFile, halt: Halt, max_bytes: int | None = None) -> Generator[bytes, None, None]:
@@ -52,7 +53,9 @@ def stream(store: Store, file: RemoteFile, halt: Halt, max_bytes: int | None = N
         except Changed as error:
             raise ProductDamaged(f"{name} cannot be read: {error}.") from error
         except Interrupted as interruption:
-            failures = 1 if done > before else failures + 1
+            if done == size:
+                break
+            failures = 1 if done - before >= PROGRESS_BYTES else failures + 1
             if done and version is None:
                 raise ProductDamaged(f"{name} broke off at byte {done}: {interruption.reason}.") from interruption
             halt.sleep(store.connections.retry.delay(failures, interruption, f"Reading {name}"))
