@@ -20,6 +20,7 @@ MODULES = [
     "incoming_values",
     "incoming_vectors",
     "incoming_xarray",
+    "json_object",
     "json_text",
     "listing",
     "schema",
