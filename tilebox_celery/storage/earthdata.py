@@ -64,8 +64,8 @@ class EarthdataSession:
             if answer.status_code not in _REDIRECTS:
                 self._check_login(url, answer)
                 return answer
-            target = urljoin(url, answer.headers.get("Location", ""))
             answer.close()
+            target = _target(url, answer.headers.get("Location", ""))
             self._check_trust(target, url, first)
             url = target
         raise StorageError(
@@ -85,6 +85,8 @@ class EarthdataSession:
         except requests.RequestException as error:
             # Not chained: the URL in the message of the cause may be signed.
             raise Interrupted(f"{urlsplit(url).hostname} cannot be reached ({type(error).__name__})") from None
+        except ValueError:  # requests looks at a Location even where it shall not follow it
+            raise _no_address(url) from None
 
     def _is_login(self, url: str) -> bool:
         return _origin(urlsplit(url)) == _origin(urlsplit(self._login.url))
@@ -115,6 +117,24 @@ class EarthdataSession:
             )
         if login.scheme == "https" and there.scheme != "https":
             raise StorageError(f"{urlsplit(source).hostname} leads to an unencrypted address of '{host}'; refused.")
+
+
+def _target(source: str, location: str) -> str:
+    """Return where a redirect leads, spelled as it will be asked for: no two parsers may see different hosts in it."""
+    import requests
+
+    try:
+        target = requests.Request("GET", urljoin(source, location)).prepare().url or ""
+        parts = urlsplit(target)
+        if not location or parts.scheme not in ("http", "https") or not _origin(parts)[1]:
+            raise ValueError
+    except ValueError:  # also the errors of requests for an address that is none
+        raise _no_address(source) from None
+    return target
+
+
+def _no_address(source: str) -> StorageError:
+    return StorageError(f"{urlsplit(source).hostname} leads to no address; refused.")
 
 
 def _origin(parts: SplitResult) -> Origin:
