@@ -2,12 +2,12 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tilebox_celery.errors import ArgumentError
+from tilebox_celery.errors import ArgumentError, StorageError
 from tilebox_celery.storage.archive import ArchiveLimits
 from tilebox_celery.storage.engine import Engine
 from tilebox_celery.storage.granule import Granule, read_granule
@@ -111,10 +111,8 @@ class StorageClient(ABC):
             AuthenticationError: The provider refuses the login.
             StorageError: As for `download`.
         """
-        if isinstance(objects, str):
-            raise ArgumentError(f"download_objects() takes a list of names, not the text {objects!r}.")
         product = self._product(read_granule(datapoint))
-        names = [str(safe_path(name, "The name of an object")) for name in objects]
+        names = _names(objects)
         return self._fetch_objects(product, names, output_dir, show_progress)
 
     def quicklook(self, datapoint: Any, width: int = 600, height: int = 600) -> "Image":
@@ -148,7 +146,7 @@ class StorageClient(ABC):
 
         Raises:
             ArgumentError: The datapoint cannot be used, or the client has no cache.
-            StorageError: It cannot be removed.
+            StorageError: It cannot be removed, or no client has put it there.
         """
         product, shelf = self._product(read_granule(datapoint)), self._cache()
         for path in (product.path, product.archive, product.objects_path):
@@ -162,16 +160,21 @@ class StorageClient(ABC):
             ArgumentError: The client has no cache.
             StorageError: Something cannot be removed.
         """
-        shelf = self._cache()
-        for path in shelf.records():
-            self._engine.remove(path, shelf, _halt())
+        shelf, failures = self._cache(), list[StorageError]()
+        for path in shelf.records.mine():
+            try:
+                self._engine.remove(path, shelf, _halt())
+            except StorageError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def _listed(self, product: Product) -> list[str]:
         return sorted(file.name or product.file_name for file in self._engine.list_files(product, _halt()))
 
     def _names(self, product: Product, shelf: Shelf) -> list[str]:
         complete = shelf.final(product.path)
-        if complete.is_dir():  # nothing needs to be asked
+        if shelf.has(product.path) and complete.is_dir():  # nothing needs to be asked
             return sorted(path.relative_to(complete).as_posix() for path in complete.rglob("*") if path.is_file())
         return self._listed(product)
 
@@ -188,9 +191,10 @@ class StorageClient(ABC):
         return self._engine.fetch_objects(product, names, shelf, _halt(), shown=shown)
 
     def _shelf(self, output_dir: PathLike | None) -> Shelf:
-        if output_dir is None:
+        folder = None if output_dir is None else Path(output_dir).expanduser()
+        if folder is None or folder == self.cache_directory:
             return self._cache()
-        return Shelf(Path(output_dir).expanduser(), self.provider, keeps_records=False)
+        return Shelf(folder, self.provider, keeps_records=False)
 
     def _cache(self) -> Shelf:
         if self.cache_directory is None:
@@ -213,6 +217,18 @@ def credential(value: str | None, name: str, variable: str, provider: str) -> st
     if not found:
         raise ArgumentError(f"{provider} needs a login: pass {name}= or set {variable}.")
     return found
+
+
+def _names(objects: Sequence[str]) -> list[str]:
+    if isinstance(objects, str) or not isinstance(objects, Iterable):
+        raise ArgumentError(f"download_objects() takes a list of names, not {objects!r:.200}.")
+    names = list(objects)
+    if not names:
+        raise ArgumentError("download_objects() was given no name.")
+    for name in names:
+        if not isinstance(name, str):
+            raise ArgumentError(f"The name of an object is a text, not {name!r:.200}.")
+    return [str(safe_path(name, "The name of an object")) for name in dict.fromkeys(names)]
 
 
 def _halt() -> Halt:
