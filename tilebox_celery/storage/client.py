@@ -161,7 +161,7 @@ class StorageClient(ABC):
             StorageError: Something cannot be removed.
         """
         shelf, failures = self._cache(), list[StorageError]()
-        for path in shelf.records.mine():
+        for path in self._engine.recorded(shelf):
             try:
                 self._engine.remove(path, shelf, _halt())
             except StorageError as error:
@@ -184,9 +184,9 @@ class StorageClient(ABC):
     def _fetch_objects(self, product: Product, names: list[str], output_dir: PathLike | None, shown: bool) -> Path:
         shelf = self._shelf(output_dir)
         complete = shelf.final(product.path)
-        if complete.is_file() and set(names) == {product.file_name}:
+        if set(names) == {product.file_name} and shelf.has_files(product.path, [""]):
             return complete.parent
-        if names and all(complete.joinpath(name).is_file() for name in names):
+        if shelf.has_files(product.path, names):
             return complete
         return self._engine.fetch_objects(product, names, shelf, _halt(), shown=shown)
 

@@ -3,7 +3,7 @@
 import errno
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -85,11 +85,11 @@ class Engine:
         """
         path = product.objects_path
         folder = shelf.final(path)
-        if all(folder.joinpath(name).is_file() for name in names):
+        if shelf.has_files(path, names):
             return folder
         with _one_sentence(product, shelf), shelf.staging(path, halt) as staging, _freed(staging):
             shelf.begin(path)
-            names = [name for name in names if not folder.joinpath(name).is_file()]
+            names = [name for name in names if not shelf.has_files(path, [name])]
             self._bring(product, shelf, staging, halt, shown=shown, names=names)
             for name in names:
                 shelf.publish(staging / "product" / name, path / name)
@@ -109,14 +109,27 @@ class Engine:
         except OSError as error:
             raise StorageError(f"{shelf.final(path)} was not removed: {error.strerror}.") from error
 
+    def recorded(self, shelf: Shelf) -> list[PurePosixPath]:
+        """Return what clients of this provider have put on a shelf.
+
+        Raises:
+            StorageError: The shelf cannot be read.
+        """
+        try:
+            return shelf.records.mine()
+        except OSError as error:
+            raise StorageError(f"{shelf.base} cannot be read: {error.strerror}.") from error
+
     @contextmanager
     def _prepared(self, path: PurePosixPath, shelf: Shelf, halt: Halt) -> Iterator[Path | None]:
         """Give the folder to prepare a product in, under its lock; None where it is complete."""
-        if shelf.has(path) and not shelf.has_leftovers(path):
+        if shelf.has(path):
+            with suppress(OSError):  # such as a cache of somebody else
+                shelf.tidy(path, halt)
             yield None
             return
         with shelf.staging(path, halt) as staging, _freed(staging):
-            if shelf.has(path):  # somebody else was faster, or was killed right after the end
+            if shelf.has(path):  # somebody else was faster
                 shelf.end(path)
                 yield None
             else:

@@ -52,7 +52,11 @@ class Records:
 
     def _all(self) -> list[tuple[str, PurePosixPath]]:
         found = []
-        for file in sorted(self.folder.glob("*.json")):
+        try:
+            files = sorted(self.folder.iterdir())  # other than glob() it tells what may not be read
+        except FileNotFoundError:
+            return []
+        for file in [file for file in files if file.suffix == ".json"]:
             with suppress(OSError, ValueError, KeyError, TypeError):
                 record = json.loads(file.read_text(encoding="utf-8"))
                 path = PurePosixPath(record["path"])

@@ -1,7 +1,7 @@
 """Where products lie in a folder: the finished ones at their documented paths, all else below ``.tilebox``."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -55,9 +55,14 @@ class Shelf:
         final = self.final(path)
         if not os.path.lexists(final):
             return False
-        if not self.records.has(path) and self.records.below(path):
-            raise StorageError(f"{final} holds other products, and is none itself: remove them first, or name them.")
+        with suppress(PermissionError):  # a cache of somebody else, whose products may be read all the same
+            if not self.records.has(path) and self.records.below(path):
+                raise StorageError(f"{final} holds other products, and is none itself: remove or name those.")
         return True
+
+    def has_files(self, path: PurePosixPath, names: Iterable[str]) -> bool:
+        """Tell whether all of these files of a product may be looked at."""
+        return all(os.path.isfile(self.final(path) / name) for name in names)  # noqa: PTH113  # may be forbidden
 
     def lock(self, path: PurePosixPath, halt: Halt) -> AbstractContextManager[None]:
         """Keep others away from one product."""
@@ -105,9 +110,11 @@ class Shelf:
         if not self.keeps_records:
             self.records.remove(path)
 
-    def has_leftovers(self, path: PurePosixPath) -> bool:
-        """Tell whether something of a preparation is there, be it going on or killed."""
-        return os.path.lexists(self._staging(path))
+    def tidy(self, path: PurePosixPath, halt: Halt) -> None:
+        """Remove what is left beside a complete product if somebody was killed right after its end."""
+        if os.path.lexists(self._staging(path)):
+            with self.staging(path, halt):
+                self.end(path)
 
     def remove(self, path: PurePosixPath, halt: Halt) -> None:
         """Remove a product and what is prepared of it; whoever looks sees all of it or nothing.
