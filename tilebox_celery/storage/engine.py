@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from tilebox_celery.errors import ArchiveError, NotFoundError, ProductDamaged, StorageError
-from tilebox_celery.storage.archive import ArchiveLimits, flatten, remove_tree, unpack
+from tilebox_celery.storage.archive import ArchiveLimits, flatten, remove_tree, unpack, verify
 from tilebox_celery.storage.part import Part
 from tilebox_celery.storage.progress import progress_bar
 from tilebox_celery.storage.remote import Changed, Product, RemoteFile, Source
@@ -48,6 +48,9 @@ class Engine:
         with _one_sentence(product, shelf), self._prepared(path, shelf, halt) as staging:
             if staging is not None:
                 self._bring(product, shelf, staging, halt, shown=shown)
+                if product.archive is not None:
+                    with _dropped(staging):
+                        verify(staging / "product", product.archive.name)
                 shelf.publish(staging / "product", path)
                 shelf.end(path)
         return shelf.final(path)
@@ -68,11 +71,8 @@ class Engine:
                     archive = staging / "product"
                 folder = staging / "unpacked"
                 remove_tree(folder)  # a killed attempt has left half of it
-                try:
-                    unpack(archive, folder, self.limits, halt)
-                except ArchiveError:
-                    remove_tree(staging)
-                    raise
+                with _dropped(staging):
+                    unpack(archive, folder, self.limits, halt, product.archive.name)
                 shelf.publish(flatten(folder, path.name), path)
                 shelf.end(path)
         return shelf.final(path)
@@ -153,6 +153,7 @@ class Engine:
             files = self.list_files(product, halt)
             if names is not None:
                 files = _chosen(files, names, product)
+            _check_sizes(files, shelf, product)
             parts = parts_of(files, staging / "product", folder, self.connections)
             _check_space(parts, shelf, product)
             sizes = [part.size for part in parts]
@@ -176,6 +177,13 @@ def _chosen(files: list[RemoteFile], names: list[str], product: Product) -> list
     return [replace(named[name], name=name) for name in dict.fromkeys(names)]
 
 
+def _check_sizes(files: list[RemoteFile], shelf: Shelf, product: Product) -> None:
+    """Refuse a size that no disk here has, before room for its pieces is made."""
+    needed, total = sum(file.size or 0 for file in files), shutil.disk_usage(shelf.hidden).total
+    if needed > total:
+        raise StorageError(f"{product.name} has {needed} bytes, but the disk of {shelf.base} only {total}.")
+
+
 def _check_space(parts: list[Part], shelf: Shelf, product: Product) -> None:
     needed = sum((part.size or 0) - sum(part.done) for part in parts if not part.finished)
     free = shutil.disk_usage(shelf.hidden).free
@@ -189,6 +197,16 @@ def _drop_strangers(product: Path, parts: list[Part]) -> None:
         wanted = {part.target for part in parts}
         for path in [path for path in product.rglob("*") if path.is_file() and path not in wanted]:
             path.unlink()
+
+
+@contextmanager
+def _dropped(staging: Path) -> Iterator[None]:
+    """Remove an archive that is of no use."""
+    try:
+        yield
+    except ArchiveError:
+        remove_tree(staging)
+        raise
 
 
 @contextmanager

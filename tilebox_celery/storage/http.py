@@ -40,6 +40,9 @@ class HttpSource:
                 name = file.key.rpartition("/")[2]
                 raise StorageError(f"{host} sent a page ({kind}) instead of the file {name}; nothing was stored.")
             begin, size = _place(answer)
+            if size is None and not _has_end(answer, file):
+                name = file.key.rpartition("/")[2]
+                raise StorageError(f"{host} does not say how long {name} is; nothing was stored.")
             etag = answer.headers.get("ETag")
             strong = etag if etag and not etag.startswith("W/") else None  # a weak one does not vouch for each byte
             yield Body(begin, size, strong, _chunks(answer))
@@ -73,6 +76,12 @@ def _place(answer: "Response") -> tuple[int, int | None]:
         return int(begin), int(total) if total.isdecimal() else None
     length = answer.headers.get("Content-Length", "")
     return 0, int(length) if length.isdecimal() else None
+
+
+def _has_end(answer: "Response", file: RemoteFile) -> bool:
+    """Tell whether a broken connection can be told from the end of the file, though its answer has no length."""
+    chunked = "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
+    return file.size is not None or file.md5 is not None or (chunked and answer.status_code == 200)
 
 
 def _chunks(answer: "Response") -> Iterator[bytes]:

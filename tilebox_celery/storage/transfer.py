@@ -112,7 +112,7 @@ def _bring(part: Part, index: int, source: Source, connections: Connections, pro
             break
         except Interrupted as interruption:
             failures = 1 if part.done[index] - before >= PROGRESS_BYTES else failures + 1
-            halt.sleep(connections.retry.delay(failures, interruption, f"The download of {part.target.name}"))
+            halt.sleep(connections.retry.delay(failures, interruption, f"The download of {part.label}"))
         except Changed:
             part.stale = True
             raise
