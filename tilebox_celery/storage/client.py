@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 PathLike = str | os.PathLike[str]
-DEFAULT_CACHE = Path.home() / ".cache" / "tilebox"
+DEFAULT_CACHE = Path("~/.cache/tilebox")
+"""Below the home of the user, who may have none as long as the default is not used."""
 STOPPED_BY: ContextVar[Flag | None] = ContextVar("STOPPED_BY", default=None)
 """Set by the async clients, whose callers may lose interest while a thread works for them."""
 
@@ -41,7 +42,7 @@ class StorageClient(ABC):
         self, source: Source, connections: Connections, cache_directory: PathLike | None, limits: ArchiveLimits
     ) -> None:
         """Take what the subclass has made of its arguments."""
-        self.cache_directory = None if cache_directory is None else Path(cache_directory).expanduser()
+        self.cache_directory = None if cache_directory is None else folder_of(cache_directory, "cache_directory")
         self._engine = Engine(source, connections, limits)
 
     @abstractmethod
@@ -191,7 +192,7 @@ class StorageClient(ABC):
         return self._engine.fetch_objects(product, names, shelf, _halt(), shown=shown)
 
     def _shelf(self, output_dir: PathLike | None) -> Shelf:
-        folder = None if output_dir is None else Path(output_dir).expanduser()
+        folder = None if output_dir is None else folder_of(output_dir, "output_dir")
         if folder is None or folder == self.cache_directory:
             return self._cache()
         return Shelf(folder, self.provider, keeps_records=False)
@@ -207,15 +208,36 @@ class StorageClient(ABC):
         return f"{type(self).__name__}(cache_directory={folder!r})"
 
 
+def folder_of(value: PathLike, name: str) -> Path:
+    """Return a folder that a user named.
+
+    Raises:
+        ArgumentError: It is no path, or lies below a home that nobody knows.
+    """
+    try:
+        path = Path(value).expanduser()
+    except TypeError as error:
+        raise ArgumentError(f"{name} is {value!r:.200}, but must be a path.") from error
+    except RuntimeError as error:
+        raise ArgumentError(f"{name} is '{value}', but the home directory is unknown: pass another one.") from error
+    if "\0" in str(path):
+        raise ArgumentError(f"{name} is {value!r:.200}, which no folder can be called.")
+    return path
+
+
 def credential(value: str | None, name: str, variable: str, provider: str) -> str:
     """Return a credential from the argument or the environment.
 
     Raises:
-        ArgumentError: There is none; the sentence names the provider, the argument and the variable.
+        ArgumentError: There is none, or it cannot be one; the sentence names provider, argument and variable.
     """
     found = value if value is not None else os.environ.get(variable)
     if not found:
         raise ArgumentError(f"{provider} needs a login: pass {name}= or set {variable}.")
+    if not isinstance(found, str):
+        raise ArgumentError(f"{provider}: {name} must be a text, not {type(found).__name__}.")
+    if any(ord(each) < 32 for each in found):
+        raise ArgumentError(f"{provider}: {name} or {variable} holds a line break or another control character.")
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tilebox_celery.errors import ArgumentError, NotFoundError, StorageError
 from tilebox_celery.storage.archive import ArchiveLimits
-from tilebox_celery.storage.client import PathLike, StorageClient
+from tilebox_celery.storage.client import PathLike, StorageClient, folder_of
 from tilebox_celery.storage.granule import Granule, read_granule
 from tilebox_celery.storage.names import safe_path
 from tilebox_celery.storage.remote import CHUNK_BYTES, Body, Changed, Product, RemoteFile
@@ -41,7 +41,7 @@ class LocalFileSystemStorageClient(StorageClient):
             root: The folder; links below it that lead out of it are refused.
             cache_directory: Where to copy products to; None copies only for an `output_dir`.
         """
-        self.root = Path(root).expanduser()
+        self.root = folder_of(root, "root")
         super().__init__(_FileSource(self.root), Connections(2), cache_directory, ArchiveLimits())
 
     def download(

@@ -1,12 +1,16 @@
 """What a provider has to offer the download engine: files, and bodies that may begin in the middle."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Protocol
 
+from tilebox_celery.storage.names import MAX_NAME_BYTES, key_of
+
 CHUNK_BYTES = 1 << 20
+_OBJECTS = ".objects"
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ class Product:
     @property
     def objects_path(self) -> PurePosixPath:
         """Where single objects go; not into the product, whose folder is always complete."""
-        return self.path.with_name(self.path.name + ".objects")
+        name = f"{self.path.name}{_OBJECTS}"
+        is_short = len(os.fsencode(name)) <= MAX_NAME_BYTES
+        return self.path.with_name(name if is_short else f"{key_of(self.path)}{_OBJECTS}")
 
 
 class Interrupted(Exception):

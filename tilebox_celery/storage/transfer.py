@@ -33,8 +33,10 @@ class Connections:
     _slots: PerProcess[BoundedSemaphore] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.limit < 1:
-            raise ArgumentError(f"max_concurrent is {self.limit}, but at least one request must be allowed.")
+        if not isinstance(self.limit, int) or self.limit < 1:
+            raise ArgumentError(f"max_concurrent is {self.limit!r}, but must be a number of requests, at least 1.")
+        if not isinstance(self.retry, RetryPolicy):
+            raise ArgumentError(f"retry is {self.retry!r}, but must be a RetryPolicy.")
         object.__setattr__(self, "_slots", PerProcess(lambda: BoundedSemaphore(self.limit)))
 
     @contextmanager
