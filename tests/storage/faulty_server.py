@@ -51,6 +51,8 @@ class Log:
         self.faults: deque[Fault] = deque()
         self.always: Fault | None = None
         self.bytes_per_second: float | None = None
+        self.refused: str | None = None
+        """A part of the path of requests that are answered with 403."""
         self.in_flight = self.most_in_flight = 0
         self._lock = threading.Lock()
 
@@ -109,6 +111,8 @@ class Handler(BaseHTTPRequestHandler):
     def send(self, request: Request, status: int, headers: dict[str, str], body: bytes) -> None:
         """Send an answer, or what a fault makes of it."""
         fault = self.log.next_fault() if is_data(request) else None
+        if self.log.refused is not None and self.log.refused in request.path:
+            fault = Fault(status=403)
         length = len(body)
         if fault is not None:
             if fault.status is not None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tilebox_celery.errors import NotFoundError, StorageError
-from tilebox_celery.storage.remote import CHUNK_BYTES, Body, Changed, Interrupted, RemoteFile
+from tilebox_celery.storage.remote import ARRIVING_BYTES, Body, Changed, Interrupted, RemoteFile, shutdown_of
 from tilebox_celery.storage.retrying import retry_after
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class HttpSource:
                 raise StorageError(f"{host} does not say how long {name} is; nothing was stored.")
             etag = answer.headers.get("ETag")
             strong = etag if etag and not etag.startswith("W/") else None  # a weak one does not vouch for each byte
-            yield Body(begin, size, strong, _chunks(answer))
+            yield Body(begin, size, strong, _chunks(answer), shutdown_of(answer.raw))
         finally:
             answer.close()
 
@@ -88,7 +88,7 @@ def _chunks(answer: "Response") -> Iterator[bytes]:
     import requests
 
     try:
-        yield from answer.iter_content(CHUNK_BYTES)
+        yield from answer.iter_content(ARRIVING_BYTES)
     except requests.RequestException as error:
         # Not chained: the URL of the answer may be signed, and the cause could print it.
         raise Interrupted(f"the connection to the provider failed ({type(error).__name__})") from None

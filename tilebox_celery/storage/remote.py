@@ -5,11 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 from tilebox_celery.storage.names import MAX_NAME_BYTES, key_of
 
 CHUNK_BYTES = 1 << 20
+"""Read from a disk at a time."""
+ARRIVING_BYTES = 128 << 10
+"""Read from a network at a time: what a slow one loses at most, and how often it looks whether it is still wanted."""
 _OBJECTS = ".objects"
 
 
@@ -41,6 +44,13 @@ class Body:
     """Of the whole file."""
     version: str | None
     chunks: Iterator[bytes]
+    abort: Callable[[], object] = lambda: None
+    """Ends the chunks at once; called by another thread than the one that waits for them."""
+
+
+def shutdown_of(response: Any) -> Callable[[], object]:
+    """Return what makes a response of urllib3 end for the thread that reads it; older ones cannot."""
+    return getattr(response, "shutdown", lambda: None)
 
 
 class Source(Protocol):

@@ -10,7 +10,7 @@ from typing import Any
 from tilebox_celery.errors import ArgumentError, AuthenticationError, NotFoundError, StorageError
 from tilebox_celery.storage.names import safe_path
 from tilebox_celery.storage.per_process import PerProcess
-from tilebox_celery.storage.remote import CHUNK_BYTES, Body, Changed, Interrupted, RemoteFile
+from tilebox_celery.storage.remote import ARRIVING_BYTES, Body, Changed, Interrupted, RemoteFile, shutdown_of
 from tilebox_celery.storage.retrying import retry_after
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
@@ -95,7 +95,8 @@ class S3Source:
                     raise self._strange(file.key)
                 match = _RANGE.fullmatch(answer.get("ContentRange", ""))
                 begin, size = (int(match[1]), int(match[2])) if match else (0, answer["ContentLength"])
-                yield Body(begin, size, answer["ETag"], stream.iter_chunks(CHUNK_BYTES))
+                abort = shutdown_of(getattr(stream, "_raw_stream", None))
+                yield Body(begin, size, answer["ETag"], stream.iter_chunks(ARRIVING_BYTES), abort)
             finally:
                 stream.close()
 

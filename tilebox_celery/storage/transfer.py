@@ -87,10 +87,13 @@ def transfer(parts: list[Part], source: Source, connections: Connections, progre
     try:
         with ThreadPoolExecutor(connections.limit, thread_name_prefix="tilebox-download") as pool:
             try:
-                jobs = [pool.submit(_bring, *each, source, connections, progress, halt) for each in work]
-                done, _ = wait(jobs, return_when=FIRST_EXCEPTION)
-                for job in done:
-                    job.result()
+                jobs = {pool.submit(_bring, *each, source, connections, progress, halt) for each in work}
+                while jobs:
+                    done, jobs = wait(jobs, timeout=PATIENCE, return_when=FIRST_EXCEPTION)
+                    for job in done:
+                        job.result()
+                    if jobs:
+                        halt.check()
             except BaseException:
                 halt.set()
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -133,7 +136,7 @@ def _read(part: Part, index: int, source: Source, progress: Progress, halt: Halt
     start, end = request
     before = part.done[index]
     try:
-        with source.open(part.file, start, end, part.version) as body:
+        with source.open(part.file, start, end, part.version) as body, halt.aborting(body.abort):
             part.accept(body, start)
             progress(part.done[index] - before)  # less than nothing where the provider begins anew
             for chunk in body.chunks:
