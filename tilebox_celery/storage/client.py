@@ -125,9 +125,12 @@ class StorageClient(ABC):
             height: Pixels at most.
 
         Raises:
+            ArgumentError: The datapoint cannot be used, or the size is none.
             NotFoundError: The product has no quicklook.
             StorageError: Pillow is not installed, the file is no picture, or as for `download`.
         """
+        if not all(isinstance(each, (int, float)) and each >= 1 for each in (width, height)):
+            raise ArgumentError(f"The width and height of a quicklook are pixels, not {width!r} and {height!r}.")
         return open_picture(self.download_quicklook(datapoint), width, height)
 
     def download_quicklook(self, datapoint: Any, output_dir: PathLike | None = None) -> Path:
