@@ -1,5 +1,6 @@
 """What a cache hands out is whole, and what it removes is its own, whatever lies beside it."""
 
+import resource
 import threading
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from tests.storage.providers import Provider
 from tests.storage.test_storage_conformance import contents
+from tests.storage.test_storage_processes import in_fork
 from tilebox_celery.errors import ArgumentError, StorageError
 from tilebox_celery.storage import LocalFileSystemStorageClient
 
@@ -151,6 +153,19 @@ def test_output_into_the_cache_is_part_of_the_cache(root: Path, tmp_path: Path) 
     client.delete(OUTER)
 
     assert not path.exists()
+
+
+def test_disk_without_room_for_a_record_is_left_as_it_was(root: Path, tmp_path: Path) -> None:
+    """When not even the record can be written, nothing of it is left."""
+    client = LocalFileSystemStorageClient(root, tmp_path / "data")
+
+    def download() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        with pytest.raises(StorageError, match="What had arrived was removed"):
+            client.download(OUTER)
+
+    assert in_fork(download) == "done"
+    assert list(tmp_path.glob("data/**/*")) == []
 
 
 def test_one_product_that_stays_keeps_no_other(root: Path, tmp_path: Path) -> None:
