@@ -4,7 +4,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -51,6 +51,8 @@ class Log:
         self.faults: deque[Fault] = deque()
         self.always: Fault | None = None
         self.bytes_per_second: float | None = None
+        self.before_data: list[Callable[[], object]] = []
+        """What happens at the provider right before the next answers with data."""
         self.refused: str | None = None
         """A part of the path of requests that are answered with 403."""
         self.in_flight = self.most_in_flight = 0
@@ -98,6 +100,8 @@ class Handler(BaseHTTPRequestHandler):
         self.log.requests.append(request)
         try:
             with self.log.counted():
+                if is_data(request) and self.log.before_data:
+                    self.log.before_data.pop(0)()
                 self.answer(request)
         except (BrokenPipeError, ConnectionResetError):  # the client was killed
             self.close_connection = True

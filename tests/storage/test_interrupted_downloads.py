@@ -139,18 +139,13 @@ def test_server_without_ranges_sends_all_again(asf: Provider, tmp_path: Path) ->
 def test_object_that_changes_on_the_way_is_listed_again(copernicus: Provider, tmp_path: Path) -> None:
     """If an object is replaced between two ranges, no mixture is stored: If-Match fails, and the new one is taken."""
     new = {**copernicus.files, LARGE: b"n" * (2 << 20)}
+    copernicus.log.before_data.append(
+        lambda: copernicus.s3.put_object(Bucket="eodata", Key=f"{copernicus.prefix}/{LARGE}", Body=new[LARGE])
+    )
     client = copernicus.client(tmp_path / "data", max_concurrent=1)
-    listing = client._engine.source.list_files
-
-    def list_then_replace(key: str) -> object:
-        files = listing(key)
-        copernicus.s3.put_object(Bucket="eodata", Key=f"{copernicus.prefix}/{LARGE}", Body=new[LARGE])
-        client._source.list_files = listing
-        return files
-
-    client._source.list_files = list_then_replace
 
     assert contents(client.download(copernicus.datapoint)) == new
+    assert len([each for each in copernicus.log.data_requests() if LARGE in each.path]) == 2
 
 
 def test_preparation_on_demand_is_waited_for(asf: Provider, tmp_path: Path) -> None:
