@@ -54,7 +54,8 @@ class Log:
         self.before_data: list[Callable[[], object]] = []
         """What happens at the provider right before the next answers with data."""
         self.refused: str | None = None
-        """A part of the path of requests that are answered with 403."""
+        """A part of the path of requests that are refused."""
+        self.refusal = Fault(status=403)
         self.in_flight = self.most_in_flight = 0
         self._lock = threading.Lock()
 
@@ -116,7 +117,7 @@ class Handler(BaseHTTPRequestHandler):
         """Send an answer, or what a fault makes of it."""
         fault = self.log.next_fault() if is_data(request) else None
         if self.log.refused is not None and self.log.refused in request.path:
-            fault = Fault(status=403)
+            fault = self.log.refusal
         length = len(body)
         if fault is not None:
             if fault.status is not None:

@@ -35,8 +35,12 @@ class Engine:
         Raises:
             TileboxCeleryError: The provider refuses, or has failed too often.
         """
-        with self.connections.slot(halt):
-            return with_retries(product.list_files, self.connections.retry, halt, f"The listing of {product.name}")
+
+        def once() -> list[RemoteFile]:
+            with self.connections.slot(halt):  # not while it waits for the next attempt
+                return product.list_files()
+
+        return with_retries(once, self.connections.retry, halt, f"The listing of {product.name}")
 
     def fetch(self, product: Product, shelf: Shelf, halt: Halt, *, shown: bool) -> Path:
         """Return the product as the provider hands it out: a folder, a file, or an archive.
