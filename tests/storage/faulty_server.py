@@ -4,7 +4,7 @@ import re
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -51,6 +51,11 @@ class Log:
         self.faults: deque[Fault] = deque()
         self.always: Fault | None = None
         self.bytes_per_second: float | None = None
+        self.before_data: list[Callable[[], object]] = []
+        """What happens at the provider right before the next answers with data."""
+        self.refused: str | None = None
+        """A part of the path of requests that are refused."""
+        self.refusal = Fault(status=403)
         self.in_flight = self.most_in_flight = 0
         self._lock = threading.Lock()
 
@@ -96,6 +101,8 @@ class Handler(BaseHTTPRequestHandler):
         self.log.requests.append(request)
         try:
             with self.log.counted():
+                if is_data(request) and self.log.before_data:
+                    self.log.before_data.pop(0)()
                 self.answer(request)
         except (BrokenPipeError, ConnectionResetError):  # the client was killed
             self.close_connection = True
@@ -109,6 +116,8 @@ class Handler(BaseHTTPRequestHandler):
     def send(self, request: Request, status: int, headers: dict[str, str], body: bytes) -> None:
         """Send an answer, or what a fault makes of it."""
         fault = self.log.next_fault() if is_data(request) else None
+        if self.log.refused is not None and self.log.refused in request.path:
+            fault = self.log.refusal
         length = len(body)
         if fault is not None:
             if fault.status is not None:

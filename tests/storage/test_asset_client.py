@@ -229,7 +229,7 @@ def test_redirects_are_followed_within_the_web(web: Web, monkeypatch: pytest.Mon
         assert read(asset_at(f"{web.url}/moved")) == BODY
         with pytest.raises(StorageError, match="more than 10 redirects"):
             read(asset_at(f"{web.url}/circle"))
-        with pytest.raises(StorageError, match="unencrypted address"):
+        with pytest.raises(StorageError, match="no address"):
             read(asset_at(f"{web.url}/ftp"))
 
         assert not [each for each in other.log.requests + web.log.requests if "authorization" in each.headers]
@@ -363,7 +363,9 @@ def test_reads_overlap_and_end_early(web: Web) -> None:
         await asyncio.gather(*(of.read_bytes(asset) for _ in range(3)))
         assert web.log.most_in_flight == 3
         iterator = of.iter_bytes(asset)
-        assert await anext(iterator) == BODY[: 1 << 20]
+        first = await anext(iterator)
+        assert 0 < len(first) < len(BODY)
+        assert BODY.startswith(first)
         await iterator.aclose()  # type: ignore[attr-defined]  # of the generator that it is
         task = asyncio.create_task(of.read_bytes(asset))
         await asyncio.sleep(0.1)

@@ -1,6 +1,8 @@
 """What the network does to a download: it ends well or in one sentence, and never stores anything else."""
 
 import hashlib
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,23 @@ def test_long_retry_after_is_an_error(remote: Provider, tmp_path: Path) -> None:
 
     with pytest.raises(StorageError, match="7200 s"):
         remote.client(tmp_path / "data").download(remote.datapoint)
+
+
+def test_pause_of_a_listing_holds_up_nobody(umbra: Provider, tmp_path: Path) -> None:
+    """While one listing waits as long as the provider asks, another product uses the only connection."""
+    client = umbra.client(tmp_path / "data", max_concurrent=1)
+    umbra.log.refused, umbra.log.refusal = "slow", Fault(status=429, headers={"Retry-After": "4"})
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(client.list_objects, {"location": "slow"})
+        while not umbra.log.requests:
+            time.sleep(0.01)
+        begin = time.monotonic()
+        client.download(umbra.datapoint)
+        umbra.log.refused = None
+        assert time.monotonic() - begin < 3
+        with pytest.raises(NotFoundError):
+            waiting.result()
 
 
 def test_provider_that_stays_down_is_given_up(remote: Provider, tmp_path: Path) -> None:
@@ -140,18 +159,13 @@ def test_server_without_ranges_sends_all_again(asf: Provider, tmp_path: Path) ->
 def test_object_that_changes_on_the_way_is_listed_again(copernicus: Provider, tmp_path: Path) -> None:
     """If an object is replaced between two ranges, no mixture is stored: If-Match fails, and the new one is taken."""
     new = {**copernicus.files, LARGE: b"n" * (2 << 20)}
+    copernicus.log.before_data.append(
+        lambda: copernicus.s3.put_object(Bucket="eodata", Key=f"{copernicus.prefix}/{LARGE}", Body=new[LARGE])
+    )
     client = copernicus.client(tmp_path / "data", max_concurrent=1)
-    listing = client._engine.source.list_files
-
-    def list_then_replace(key: str) -> object:
-        files = listing(key)
-        copernicus.s3.put_object(Bucket="eodata", Key=f"{copernicus.prefix}/{LARGE}", Body=new[LARGE])
-        client._source.list_files = listing
-        return files
-
-    client._source.list_files = list_then_replace
 
     assert contents(client.download(copernicus.datapoint)) == new
+    assert len([each for each in copernicus.log.data_requests() if LARGE in each.path]) == 2
 
 
 def test_preparation_on_demand_is_waited_for(asf: Provider, tmp_path: Path) -> None:

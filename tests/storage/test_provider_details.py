@@ -178,6 +178,25 @@ def test_quicklook_is_an_image(tmp_path: Path) -> None:
         client.quicklook({"location": "scene", "thumbnail": "https://x/get-object?path=/scene/a.jpg"})
 
 
+def test_quicklook_that_is_broken_is_one_sentence(tmp_path: Path) -> None:
+    """Whatever Pillow makes of the bytes, and a size that no picture has, are told in one sentence."""
+    image = pytest.importorskip("PIL.Image")
+    path = tmp_path / "archive/scene/quicklook.png"
+    path.parent.mkdir(parents=True)
+    image.new("RGB", (80, 40), "navy").save(path)
+    client = LocalFileSystemStorageClient(tmp_path / "archive")
+    for width, height in ((0, 0), (-5, 5), ("a", 3)):
+        with pytest.raises(ArgumentError, match="width and height"):
+            client.quicklook({"location": "scene"}, width, height)  # type: ignore[arg-type]  # a mistake
+    content = bytearray(path.read_bytes())
+    content[37:41] = b"\xcb\xcb\xd9\xd9"  # the name of the second chunk
+
+    path.write_bytes(content)
+
+    with pytest.raises(StorageError, match="cannot be opened as a picture"):
+        client.quicklook({"location": "scene"})
+
+
 def test_missing_libraries_are_named_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Pillow, boto3, requests or tqdm the error says what to install."""
     (tmp_path / "scene").mkdir()

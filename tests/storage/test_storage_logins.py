@@ -114,6 +114,34 @@ def test_redirect_to_a_strange_host_is_refused(asf: Provider, tmp_path: Path) ->
     assert log.requests == []
 
 
+@pytest.mark.parametrize("host", ["127.0.0.2", "127.0.0.3"])
+def test_redirect_that_two_parsers_read_differently_is_refused(asf: Provider, tmp_path: Path, host: str) -> None:
+    """An address that names the login host after a backslash gets neither the password nor a request."""
+    log, hosts = Log(), asf.earthdata
+    assert hosts is not None
+    named = hosts.login_url if host == "127.0.0.2" else hosts.store_url
+    with serving(_Elsewhere, log, "127.0.0.9", "127.0.0.9") as url:
+        asf.log.always = Fault(status=302, headers={"Location": f"{url}\\@{named.removeprefix('http://')}/x"})
+
+        with pytest.raises(StorageError, match=r"'127\.0\.0\.9', which is not trusted"):
+            asf.client(tmp_path / "data").download(asf.datapoint)
+
+    assert log.requests == []
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.3:abc/", "http://[::1/x", "http://127.0.0.3:99999/", "ftp://127.0.0.3/x", ""]
+)
+def test_redirect_to_no_address_is_one_sentence(asf: Provider, tmp_path: Path, address: str) -> None:
+    """A Location that is missing or cannot be an address is refused in one sentence, at once."""
+    asf.log.always = Fault(status=302, headers={"Location": address})
+
+    with pytest.raises(StorageError, match="leads to no address"):
+        asf.client(tmp_path / "data").download(asf.datapoint)
+
+    assert len(asf.log.data_requests()) == 1
+
+
 def test_redirects_come_to_an_end(asf: Provider, tmp_path: Path) -> None:
     """Hosts that send each other around are given up."""
     assert asf.earthdata is not None

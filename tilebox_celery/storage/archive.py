@@ -3,10 +3,11 @@
 import os
 import shutil
 import stat
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 from tilebox_celery.errors import ArchiveError, StorageError
 from tilebox_celery.storage.names import safe_path
@@ -28,7 +29,7 @@ class ArchiveLimits:
     files: int = 100_000
 
 
-def unpack(archive: Path, folder: Path, limits: ArchiveLimits, halt: Halt) -> None:
+def unpack(archive: Path, folder: Path, limits: ArchiveLimits, halt: Halt, name: str | None = None) -> None:
     """Unpack an archive into a new folder.
 
     Args:
@@ -36,63 +37,94 @@ def unpack(archive: Path, folder: Path, limits: ArchiveLimits, halt: Halt) -> No
         folder: Is created; whatever an error leaves in it is the caller's to remove.
         limits: What is still believed to be data.
         halt: Ends the work.
+        name: Stands for the archive in errors; else the name of its file.
 
     Raises:
-        ArchiveError: The archive is damaged, encrypted or too large, or an entry is a link or could lead out of
+        ArchiveError: The archive is damaged, encrypted, empty or too large, or an entry is a link or could lead out of
             the folder.
     """
+    name = name or archive.name
     folder.mkdir(parents=True)
     try:
-        with ZipFile(archive) as opened:
-            entries = _checked(opened.infolist(), archive, limits)
-            for name, entry in entries.items():
-                target = folder / name
+        with _opened(archive, name) as opened:
+            for entry_name, entry in _checked(opened.infolist(), archive, name, limits).items():
+                target = folder / entry_name
                 if entry.is_dir():
                     target.mkdir(parents=True, exist_ok=True)
                 else:
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    _write(opened, entry, target, halt)
-    except (BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, UnicodeError) as error:
-        raise ArchiveError(f"{archive.name} cannot be unpacked: {error}.") from error
+                    _write(opened, entry, target, name, halt)
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise ArchiveError(f"{archive.name} holds a file and a folder of the same name: {error.filename}.") from error
+        raise ArchiveError(f"{name} holds a file and a folder of the same name: {error.filename}.") from error
 
 
-def _checked(infos: list[ZipInfo], archive: Path, limits: ArchiveLimits) -> dict[str, ZipInfo]:
-    total, packed = sum(info.file_size for info in infos), sum(info.compress_size for info in infos)
+def verify(archive: Path, name: str) -> None:
+    """Look whether a file is an archive with its end, which half of one has not.
+
+    Raises:
+        ArchiveError: It is not.
+    """
+    with _opened(archive, name):
+        pass
+
+
+def _opened(archive: Path, name: str) -> ZipFile:
+    with _reading(name):
+        return ZipFile(archive)
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[None]:
+    """Say in one sentence that an archive is damaged: a hostile one brings zipfile and its codecs to raise anything."""
+    try:
+        yield
+    except Exception as error:
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise ArchiveError(f"{name} cannot be unpacked: {reason}.") from error
+
+
+def _checked(infos: list[ZipInfo], archive: Path, what: str, limits: ArchiveLimits) -> dict[str, ZipInfo]:
+    total = sum(info.file_size for info in infos)
+    packed = min(sum(info.compress_size for info in infos), archive.stat().st_size)
+    if all(info.is_dir() for info in infos):
+        raise ArchiveError(f"{what} holds no file.")
     if len(infos) > limits.files or total > limits.total_bytes:
         raise ArchiveError(
-            f"{archive.name} would unpack to {len(infos)} files of {total} bytes together, more than the allowed "
+            f"{what} would unpack to {len(infos)} files of {total} bytes together, more than the allowed "
             f"{limits.files} files and {limits.total_bytes} bytes; it is refused."
         )
     if total > CHUNK_BYTES and total > limits.ratio * max(packed, 1):
         raise ArchiveError(
-            f"{archive.name} would unpack {packed} bytes to {total}, more than {limits.ratio:g} times as much; "
-            "it is refused."
+            f"{what} would unpack {packed} bytes to {total}, more than {limits.ratio:g} times as much; it is refused."
         )
     entries: dict[str, ZipInfo] = {}
     for info in infos:
         kind = stat.S_IFMT(info.external_attr >> 16)
         if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise ArchiveError(f"{archive.name} holds a link or a device, '{info.filename}'; it is refused.")
+            raise ArchiveError(f"{what} holds a link or a device, '{info.filename}'; it is refused.")
         if info.flag_bits & _ENCRYPTED:
-            raise ArchiveError(f"{archive.name} is encrypted.")
+            raise ArchiveError(f"{what} is encrypted.")
         try:
             # The name as it was stored: ZipFile cuts it at a NUL.
-            name = str(safe_path(info.orig_filename.removesuffix("/"), f"A name in {archive.name}"))
+            name = str(safe_path(info.orig_filename.removesuffix("/"), f"A name in {what}"))
         except StorageError as error:
             raise ArchiveError(str(error)) from error
         if name in entries:
-            raise ArchiveError(f"{archive.name} holds '{name}' twice; it is refused.")
+            raise ArchiveError(f"{what} holds '{name}' twice; it is refused.")
         entries[name] = info
     return entries
 
 
-def _write(opened: ZipFile, entry: ZipInfo, target: Path, halt: Halt) -> None:
-    descriptor = os.open(target, _NEW_FILE, 0o666)
-    with os.fdopen(descriptor, "wb") as stream, opened.open(entry) as source:
-        # A source ends after the size that was checked above, whatever the compressed bytes would give.
-        while chunk := source.read(CHUNK_BYTES):
+def _write(opened: ZipFile, entry: ZipInfo, target: Path, name: str, halt: Halt) -> None:
+    with _reading(name):
+        source = opened.open(entry)
+    with source, os.fdopen(os.open(target, _NEW_FILE, 0o666), "wb") as stream:
+        while True:
+            with _reading(name):
+                # A source ends after the size that was checked above, whatever the compressed bytes would give.
+                chunk = source.read(CHUNK_BYTES)
+            if not chunk:
+                return
             halt.check()
             stream.write(chunk)
 

@@ -19,6 +19,7 @@ TRUSTED = (".asf.alaska.edu", ".earthdata.nasa.gov", ".earthdatacloud.nasa.gov",
 """Hosts to which the data host may lead; only the login host gets the password."""
 _GRANULE = re.compile(r"(?P<platform>[A-Za-z0-9]+)_\w*STD_\w+")
 _LEVEL = "L0"
+_URL = re.compile(r"https?://[^/\s]+")
 _MD5 = re.compile(r"[0-9a-fA-F]{32}")
 
 
@@ -62,8 +63,11 @@ class ASFStorageClient(StorageClient):
             limits: How large an archive may be, unpacked.
 
         Raises:
-            ArgumentError: A credential is missing.
+            ArgumentError: A credential is missing, or an argument cannot be used.
         """
+        for argument, url in (("data_url", data_url), ("login_url", login_url)):
+            if not _URL.match(url):
+                raise ArgumentError(f"The {argument} {url!r} is no URL.")
         login = Login(
             user=credential(user, "user", "EARTHDATA_USERNAME", PROVIDER),
             password=credential(password, "password", "EARTHDATA_PASSWORD", PROVIDER),

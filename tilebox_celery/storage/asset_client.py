@@ -118,7 +118,7 @@ class Client:
         return await in_thread(read)
 
     async def iter_bytes(self, asset: Asset) -> AsyncIterator[bytes]:
-        """Yield the bytes of an asset as they come, up to 1 MiB at a time; errors are those of `read_bytes`.
+        """Yield the bytes of an asset as they come, in parts of at most 1 MiB; errors are those of `read_bytes`.
 
         A file that turns out not to be what was announced ends with an error, after its last bytes were handed out.
         """

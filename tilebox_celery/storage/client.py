@@ -2,12 +2,12 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tilebox_celery.errors import ArgumentError
+from tilebox_celery.errors import ArgumentError, StorageError
 from tilebox_celery.storage.archive import ArchiveLimits
 from tilebox_celery.storage.engine import Engine
 from tilebox_celery.storage.granule import Granule, read_granule
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 PathLike = str | os.PathLike[str]
-DEFAULT_CACHE = Path.home() / ".cache" / "tilebox"
+DEFAULT_CACHE = Path("~/.cache/tilebox")
+"""Below the home of the user, who may have none as long as the default is not used."""
 STOPPED_BY: ContextVar[Flag | None] = ContextVar("STOPPED_BY", default=None)
 """Set by the async clients, whose callers may lose interest while a thread works for them."""
 
@@ -41,7 +42,7 @@ class StorageClient(ABC):
         self, source: Source, connections: Connections, cache_directory: PathLike | None, limits: ArchiveLimits
     ) -> None:
         """Take what the subclass has made of its arguments."""
-        self.cache_directory = None if cache_directory is None else Path(cache_directory).expanduser()
+        self.cache_directory = None if cache_directory is None else folder_of(cache_directory, "cache_directory")
         self._engine = Engine(source, connections, limits)
 
     @abstractmethod
@@ -111,10 +112,8 @@ class StorageClient(ABC):
             AuthenticationError: The provider refuses the login.
             StorageError: As for `download`.
         """
-        if isinstance(objects, str):
-            raise ArgumentError(f"download_objects() takes a list of names, not the text {objects!r}.")
         product = self._product(read_granule(datapoint))
-        names = [str(safe_path(name, "The name of an object")) for name in objects]
+        names = _names(objects)
         return self._fetch_objects(product, names, output_dir, show_progress)
 
     def quicklook(self, datapoint: Any, width: int = 600, height: int = 600) -> "Image":
@@ -126,9 +125,12 @@ class StorageClient(ABC):
             height: Pixels at most.
 
         Raises:
+            ArgumentError: The datapoint cannot be used, or the size is none.
             NotFoundError: The product has no quicklook.
             StorageError: Pillow is not installed, the file is no picture, or as for `download`.
         """
+        if not all(isinstance(each, (int, float)) and each >= 1 for each in (width, height)):
+            raise ArgumentError(f"The width and height of a quicklook are pixels, not {width!r} and {height!r}.")
         return open_picture(self.download_quicklook(datapoint), width, height)
 
     def download_quicklook(self, datapoint: Any, output_dir: PathLike | None = None) -> Path:
@@ -148,7 +150,7 @@ class StorageClient(ABC):
 
         Raises:
             ArgumentError: The datapoint cannot be used, or the client has no cache.
-            StorageError: It cannot be removed.
+            StorageError: It cannot be removed, or no client has put it there.
         """
         product, shelf = self._product(read_granule(datapoint)), self._cache()
         for path in (product.path, product.archive, product.objects_path):
@@ -162,16 +164,21 @@ class StorageClient(ABC):
             ArgumentError: The client has no cache.
             StorageError: Something cannot be removed.
         """
-        shelf = self._cache()
-        for path in shelf.records():
-            self._engine.remove(path, shelf, _halt())
+        shelf, failures = self._cache(), list[StorageError]()
+        for path in self._engine.recorded(shelf):
+            try:
+                self._engine.remove(path, shelf, _halt())
+            except StorageError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
     def _listed(self, product: Product) -> list[str]:
         return sorted(file.name or product.file_name for file in self._engine.list_files(product, _halt()))
 
     def _names(self, product: Product, shelf: Shelf) -> list[str]:
         complete = shelf.final(product.path)
-        if complete.is_dir():  # nothing needs to be asked
+        if shelf.has(product.path) and complete.is_dir():  # nothing needs to be asked
             return sorted(path.relative_to(complete).as_posix() for path in complete.rglob("*") if path.is_file())
         return self._listed(product)
 
@@ -181,16 +188,17 @@ class StorageClient(ABC):
     def _fetch_objects(self, product: Product, names: list[str], output_dir: PathLike | None, shown: bool) -> Path:
         shelf = self._shelf(output_dir)
         complete = shelf.final(product.path)
-        if complete.is_file() and set(names) == {product.file_name}:
+        if set(names) == {product.file_name} and shelf.has_files(product.path, [""]):
             return complete.parent
-        if names and all(complete.joinpath(name).is_file() for name in names):
+        if shelf.has_files(product.path, names):
             return complete
         return self._engine.fetch_objects(product, names, shelf, _halt(), shown=shown)
 
     def _shelf(self, output_dir: PathLike | None) -> Shelf:
-        if output_dir is None:
+        folder = None if output_dir is None else folder_of(output_dir, "output_dir")
+        if folder is None or folder == self.cache_directory:
             return self._cache()
-        return Shelf(Path(output_dir).expanduser(), self.provider, keeps_records=False)
+        return Shelf(folder, self.provider, keeps_records=False)
 
     def _cache(self) -> Shelf:
         if self.cache_directory is None:
@@ -203,16 +211,49 @@ class StorageClient(ABC):
         return f"{type(self).__name__}(cache_directory={folder!r})"
 
 
+def folder_of(value: PathLike, name: str) -> Path:
+    """Return a folder that a user named.
+
+    Raises:
+        ArgumentError: It is no path, or lies below a home that nobody knows.
+    """
+    try:
+        path = Path(value).expanduser()
+    except TypeError as error:
+        raise ArgumentError(f"{name} is {value!r:.200}, but must be a path.") from error
+    except RuntimeError as error:
+        raise ArgumentError(f"{name} is '{value}', but the home directory is unknown: pass another one.") from error
+    if "\0" in str(path):
+        raise ArgumentError(f"{name} is {value!r:.200}, which no folder can be called.")
+    return path
+
+
 def credential(value: str | None, name: str, variable: str, provider: str) -> str:
     """Return a credential from the argument or the environment.
 
     Raises:
-        ArgumentError: There is none; the sentence names the provider, the argument and the variable.
+        ArgumentError: There is none, or it cannot be one; the sentence names provider, argument and variable.
     """
     found = value if value is not None else os.environ.get(variable)
     if not found:
         raise ArgumentError(f"{provider} needs a login: pass {name}= or set {variable}.")
+    if not isinstance(found, str):
+        raise ArgumentError(f"{provider}: {name} must be a text, not {type(found).__name__}.")
+    if any(ord(each) < 32 for each in found):
+        raise ArgumentError(f"{provider}: {name} or {variable} holds a line break or another control character.")
     return found
+
+
+def _names(objects: Sequence[str]) -> list[str]:
+    if isinstance(objects, str) or not isinstance(objects, Iterable):
+        raise ArgumentError(f"download_objects() takes a list of names, not {objects!r:.200}.")
+    names = list(objects)
+    if not names:
+        raise ArgumentError("download_objects() was given no name.")
+    for name in names:
+        if not isinstance(name, str):
+            raise ArgumentError(f"The name of an object is a text, not {name!r:.200}.")
+    return [str(safe_path(name, "The name of an object")) for name in dict.fromkeys(names)]
 
 
 def _halt() -> Halt:

@@ -3,11 +3,19 @@
 from base64 import b64encode
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from tilebox_celery.errors import AuthenticationError, StorageError
 from tilebox_celery.storage.per_process import PerProcess
-from tilebox_celery.storage.sessions import MAX_REDIRECTS, REDIRECTS, Origin, get_once, make_session, origin
+from tilebox_celery.storage.sessions import (
+    MAX_REDIRECTS,
+    REDIRECTS,
+    Origin,
+    get_once,
+    make_session,
+    origin,
+    redirect_target,
+)
 
 if TYPE_CHECKING:
     from requests import Response
@@ -54,8 +62,8 @@ class EarthdataSession:
             if answer.status_code not in REDIRECTS:
                 self._check_login(url, answer)
                 return answer
-            target = urljoin(url, answer.headers.get("Location", ""))
             answer.close()
+            target = redirect_target(url, answer.headers.get("Location", ""))
             self._check_trust(target, url, first)
             url = target
         raise StorageError(

@@ -3,12 +3,12 @@
 import errno
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from tilebox_celery.errors import ArchiveError, NotFoundError, ProductDamaged, StorageError
-from tilebox_celery.storage.archive import ArchiveLimits, flatten, remove_tree, unpack
+from tilebox_celery.storage.archive import ArchiveLimits, flatten, remove_tree, unpack, verify
 from tilebox_celery.storage.part import Part
 from tilebox_celery.storage.progress import progress_bar
 from tilebox_celery.storage.remote import Changed, Product, RemoteFile, Source
@@ -35,8 +35,12 @@ class Engine:
         Raises:
             TileboxCeleryError: The provider refuses, or has failed too often.
         """
-        with self.connections.slot(halt):
-            return with_retries(product.list_files, self.connections.retry, halt, f"The listing of {product.name}")
+
+        def once() -> list[RemoteFile]:
+            with self.connections.slot(halt):  # not while it waits for the next attempt
+                return product.list_files()
+
+        return with_retries(once, self.connections.retry, halt, f"The listing of {product.name}")
 
     def fetch(self, product: Product, shelf: Shelf, halt: Halt, *, shown: bool, replaces: bool = False) -> Path:
         """Return the product as the provider hands it out: a folder, a file, or an archive.
@@ -55,6 +59,9 @@ class Engine:
         with _one_sentence(product, shelf), self._prepared(path, shelf, halt, replaces=replaces) as staging:
             if staging is not None:
                 self._bring(product, shelf, staging, halt, shown=shown)
+                if product.archive is not None:
+                    with _dropped(staging):
+                        verify(staging / "product", product.archive.name)
                 shelf.publish(staging / "product", path)
                 shelf.end(path)
         return shelf.final(path)
@@ -75,11 +82,8 @@ class Engine:
                     archive = staging / "product"
                 folder = staging / "unpacked"
                 remove_tree(folder)  # a killed attempt has left half of it
-                try:
-                    unpack(archive, folder, self.limits, halt)
-                except ArchiveError:
-                    remove_tree(staging)
-                    raise
+                with _dropped(staging):
+                    unpack(archive, folder, self.limits, halt, product.archive.name)
                 shelf.publish(flatten(folder, path.name), path)
                 shelf.end(path)
         return shelf.final(path)
@@ -92,11 +96,11 @@ class Engine:
         """
         path = product.objects_path
         folder = shelf.final(path)
-        if all(folder.joinpath(name).is_file() for name in names):
+        if shelf.has_files(path, names):
             return folder
         with _one_sentence(product, shelf), shelf.staging(path, halt) as staging, _freed(staging):
             shelf.begin(path)
-            names = [name for name in names if not folder.joinpath(name).is_file()]
+            names = [name for name in names if not shelf.has_files(path, [name])]
             self._bring(product, shelf, staging, halt, shown=shown, names=names)
             for name in names:
                 shelf.publish(staging / "product" / name, path / name)
@@ -116,16 +120,29 @@ class Engine:
         except OSError as error:
             raise StorageError(f"{shelf.final(path)} was not removed: {error.strerror}.") from error
 
+    def recorded(self, shelf: Shelf) -> list[PurePosixPath]:
+        """Return what clients of this provider have put on a shelf.
+
+        Raises:
+            StorageError: The shelf cannot be read.
+        """
+        try:
+            return shelf.records.mine()
+        except OSError as error:
+            raise StorageError(f"{shelf.base} cannot be read: {error.strerror}.") from error
+
     @contextmanager
     def _prepared(
         self, path: PurePosixPath, shelf: Shelf, halt: Halt, *, replaces: bool = False
     ) -> Iterator[Path | None]:
         """Give the folder to prepare a product in, under its lock; None where it is complete."""
-        if not replaces and shelf.has(path) and not shelf.has_leftovers(path):
+        if not replaces and shelf.has(path):
+            with suppress(OSError):  # such as a cache of somebody else
+                shelf.tidy(path, halt)
             yield None
             return
         with shelf.staging(path, halt) as staging, _freed(staging):
-            if not replaces and shelf.has(path):  # somebody else was faster, or was killed right after the end
+            if not replaces and shelf.has(path):  # somebody else was faster
                 shelf.end(path)
                 yield None
             else:
@@ -149,6 +166,7 @@ class Engine:
             files = self.list_files(product, halt)
             if names is not None:
                 files = _chosen(files, names, product)
+            _check_sizes(files, shelf, product)
             parts = parts_of(files, staging / "product", folder, self.connections)
             _check_space(parts, shelf, product)
             sizes = [part.size for part in parts]
@@ -172,6 +190,13 @@ def _chosen(files: list[RemoteFile], names: list[str], product: Product) -> list
     return [replace(named[name], name=name) for name in dict.fromkeys(names)]
 
 
+def _check_sizes(files: list[RemoteFile], shelf: Shelf, product: Product) -> None:
+    """Refuse a size that no disk here has, before room for its pieces is made."""
+    needed, total = sum(file.size or 0 for file in files), shutil.disk_usage(shelf.hidden).total
+    if needed > total:
+        raise StorageError(f"{product.name} has {needed} bytes, but the disk of {shelf.base} only {total}.")
+
+
 def _check_space(parts: list[Part], shelf: Shelf, product: Product) -> None:
     needed = sum((part.size or 0) - sum(part.done) for part in parts if not part.finished)
     free = shutil.disk_usage(shelf.hidden).free
@@ -185,6 +210,16 @@ def _drop_strangers(product: Path, parts: list[Part]) -> None:
         wanted = {part.target for part in parts}
         for path in [path for path in product.rglob("*") if path.is_file() and path not in wanted]:
             path.unlink()
+
+
+@contextmanager
+def _dropped(staging: Path) -> Iterator[None]:
+    """Remove an archive that is of no use."""
+    try:
+        yield
+    except ArchiveError:
+        remove_tree(staging)
+        raise
 
 
 @contextmanager

@@ -46,7 +46,7 @@ class Granule:
         value = self.value(field)
         try:
             size = int(value or 0)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             size = -1
         if size < 0:
             raise ArgumentError(f"The '{field}' of the datapoint is {value!r}, but must be a number of bytes.")
@@ -67,7 +67,7 @@ class Granule:
             raise ArgumentError(f"The '{field}' of the datapoint holds {value.size} values instead of one.")
         elif callable(getattr(value, "item", None)):
             value = value.item()
-        return None if value != value else value  # noqa: PLR0124  # NaN is the one value unlike itself
+        return None if _is_absent(value) else value
 
 
 def read_granule(datapoint: Any) -> Granule:
@@ -86,7 +86,7 @@ def read_granule(datapoint: Any) -> Granule:
     """
     if isinstance(datapoint, Granule):
         return datapoint
-    if hasattr(datapoint, "isel"):  # asked so that xarray need not be imported
+    if hasattr(datapoint, "isel") and hasattr(datapoint, "data_vars"):  # so that xarray need not be imported
         length = dict(datapoint.sizes).get("time")
         if length == 0 or not len(datapoint.variables):
             raise ArgumentError("The given dataset has no granule.")
@@ -98,6 +98,13 @@ def read_granule(datapoint: Any) -> Granule:
     raise ArgumentError(
         f"A datapoint is an xarray.Dataset such as data.isel(time=0), or a mapping, not {type(datapoint).__name__}."
     )
+
+
+def _is_absent(value: Any) -> bool:
+    try:
+        return bool(value != value)  # noqa: PLR0124  # NaN is the one value unlike itself
+    except TypeError:  # pandas.NA does not even tell that
+        return True
 
 
 def _only(values: list[Any]) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tilebox_celery.errors import AuthenticationError, NotFoundError, StorageError
-from tilebox_celery.storage.remote import CHUNK_BYTES, Body, Changed, Interrupted, RemoteFile
+from tilebox_celery.storage.remote import ARRIVING_BYTES, Body, Changed, Interrupted, RemoteFile, shutdown_of
 from tilebox_celery.storage.retrying import retry_after
 
 if TYPE_CHECKING:
@@ -40,9 +40,12 @@ class HttpSource:
                 name = _name(file)
                 raise StorageError(f"{host} sent a page ({kind}) instead of the file {name}; nothing was stored.")
             begin, size = _place(answer)
+            if size is None and not _has_end(answer, file):
+                name = file.key.rpartition("/")[2]
+                raise StorageError(f"{host} does not say how long {name} is; nothing was stored.")
             etag = answer.headers.get("ETag")
             strong = etag if etag and not etag.startswith("W/") else None  # a weak one does not vouch for each byte
-            yield Body(begin, size, strong, _chunks(answer))
+            yield Body(begin, size, strong, _chunks(answer), shutdown_of(answer.raw))
         finally:
             answer.close()
 
@@ -88,11 +91,17 @@ def _place(answer: "Response") -> tuple[int, int | None]:
     return 0, int(length) if length.isdecimal() else None
 
 
+def _has_end(answer: "Response", file: RemoteFile) -> bool:
+    """Tell whether a broken connection can be told from the end of the file, though its answer has no length."""
+    chunked = "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
+    return file.size is not None or file.md5 is not None or (chunked and answer.status_code == 200)
+
+
 def _chunks(answer: "Response") -> Iterator[bytes]:
     import requests
 
     try:
-        yield from answer.iter_content(CHUNK_BYTES)
+        yield from answer.iter_content(ARRIVING_BYTES)
     except requests.RequestException as error:
         # Not chained: the URL of the answer may be signed, and the cause could print it.
         raise Interrupted(f"the connection to the provider failed ({type(error).__name__})") from None

@@ -1,6 +1,7 @@
 """The client of a folder: products that lie on this machine already."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -8,7 +9,7 @@ from typing import Any
 
 from tilebox_celery.errors import ArgumentError, NotFoundError, StorageError
 from tilebox_celery.storage.archive import ArchiveLimits
-from tilebox_celery.storage.client import PathLike, StorageClient
+from tilebox_celery.storage.client import PathLike, StorageClient, folder_of
 from tilebox_celery.storage.granule import Granule, read_granule
 from tilebox_celery.storage.listing import LocalListing
 from tilebox_celery.storage.names import safe_path
@@ -41,7 +42,7 @@ class LocalFileSystemStorageClient(StorageClient):
             root: The folder; links below it that lead out of it are refused.
             cache_directory: Where to copy products to; None copies only for an `output_dir`.
         """
-        self.root = Path(root).expanduser()
+        self.root = folder_of(root, "root")
         super().__init__(FileSource(self.root), Connections(2), cache_directory, ArchiveLimits())
 
     def listing(self, path: str = "") -> LocalListing:
@@ -109,12 +110,29 @@ class LocalFileSystemStorageClient(StorageClient):
 
 def _list_files(root: Path, location: PurePosixPath) -> list[RemoteFile]:
     top = root / location
-    if not top.exists():
-        raise NotFoundError(f"{root} has no '{location}'.")
-    if top.is_file():
+    try:
+        is_folder = stat.S_ISDIR(top.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFoundError(f"{root} has no '{location}'.") from error
+    except OSError as error:
+        raise _unreadable(error) from error
+    if not is_folder:
         return [_remote_file(root, top, "")]
-    paths = sorted(path for path in top.rglob("*") if not path.is_dir())
+    paths = sorted(_files_below(top))
+    if not paths:
+        raise NotFoundError(f"{root} has no file below '{location}'.")
     return [_remote_file(root, path, path.relative_to(top).as_posix()) for path in paths]
+
+
+def _files_below(top: Path) -> Iterator[Path]:
+    """Yield all that is no folder; a link to one is none. Nothing that cannot be read is left out in silence."""
+
+    def refuse(error: OSError) -> None:
+        raise _unreadable(error) from error
+
+    for folder, folders, names in os.walk(top, onerror=refuse):
+        links = [name for name in folders if Path(folder, name).is_symlink()]
+        yield from (Path(folder, name) for name in [*names, *links])
 
 
 def local_file(root: Path, path: str) -> RemoteFile:
@@ -132,12 +150,22 @@ def local_file(root: Path, path: str) -> RemoteFile:
 def _remote_file(root: Path, path: Path, name: str) -> RemoteFile:
     try:
         real = path.resolve(strict=True)
+        status = real.stat()
     except OSError as error:
-        raise StorageError(f"{path} cannot be read: {error.strerror}.") from error
-    if not real.is_relative_to(root.resolve()) or not real.is_file():
-        raise StorageError(f"{path} is no file below {root}; links that lead out of it are not followed.")
-    status = real.stat()
-    return RemoteFile(name, str(real), status.st_size, f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}")
+        raise _unreadable(error) from error
+    if not real.is_relative_to(root.resolve()) or not stat.S_ISREG(status.st_mode):
+        raise StorageError(
+            f"{path} is no file below {root}; links that lead out of it, and links to folders, are not followed."
+        )
+    return RemoteFile(name, str(real), status.st_size, _version(status))
+
+
+def _unreadable(error: OSError) -> StorageError:
+    return StorageError(f"{error.filename} cannot be read: {error.strerror}.")
+
+
+def _version(status: os.stat_result) -> str:
+    return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
 
 
 class FileSource:
@@ -152,18 +180,19 @@ class FileSource:
         try:
             descriptor = os.open(file.key, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except OSError as error:
-            raise StorageError(f"{file.key} cannot be read: {error.strerror}.") from error
+            raise _unreadable(error) from error
         with os.fdopen(descriptor, "rb") as stream:
             status = os.fstat(descriptor)
-            found = f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
-            if found != version:
+            if _version(status) != version:
                 raise Changed("it was replaced meanwhile")
             stream.seek(start)
             stop = status.st_size if end is None else end
-            yield Body(start, status.st_size, found, _chunks(stream, stop - start))
+            yield Body(start, status.st_size, version, _chunks(stream, stop - start, version))
 
 
-def _chunks(stream: Any, count: int) -> Iterator[bytes]:
+def _chunks(stream: Any, count: int, version: str) -> Iterator[bytes]:
     while count > 0 and (chunk := stream.read(min(CHUNK_BYTES, count))):
         count -= len(chunk)
         yield chunk
+    if _version(os.fstat(stream.fileno())) != version:  # somebody wrote into it while it was read
+        raise Changed("it was replaced meanwhile")

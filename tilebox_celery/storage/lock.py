@@ -12,6 +12,8 @@ from tilebox_celery.storage.retrying import Halt
 
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _POLL = 0.05
+_TIDIED_AWAY = 100
+"""Times in a row, after which it is something else."""
 _HELD = (errno.EAGAIN, errno.EACCES)
 
 
@@ -36,9 +38,21 @@ def locked(path: Path, halt: Halt) -> Iterator[None]:
         os.close(descriptor)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder with all above it, while others may be tidying the same folders away."""
+    for _ in range(_TIDIED_AWAY):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return
+        except (FileNotFoundError, FileExistsError):
+            if os.path.lexists(folder) and not folder.is_dir():
+                break
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 def _acquire(path: Path, halt: Halt) -> int:
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             descriptor = os.open(path, _OPEN, 0o666)
         except FileNotFoundError:  # another process has just tidied the folder away

@@ -1,12 +1,15 @@
 """Refuse names that could lead out of the folder they are meant for, wherever they come from."""
 
 import hashlib
+import os
 from pathlib import PurePosixPath
 
 from tilebox_celery.errors import StorageError
 
 MAX_NAME_BYTES = 255
 """Of one segment; what the usual file systems take."""
+MAX_PATH_BYTES = 1024
+"""Of all segments, as in S3; a tree much deeper than that cannot be removed any more."""
 
 
 def safe_path(text: str, what: str) -> PurePosixPath:
@@ -18,16 +21,22 @@ def safe_path(text: str, what: str) -> PurePosixPath:
 
     Raises:
         StorageError: It is empty or absolute, has an empty segment, ``.``, ``..``, a backslash or a control character,
-            or a segment is longer than 255 bytes.
+            a segment is longer than 255 bytes, all together than 1024, or no file can have this name.
 
     Example:
         >>> safe_path("ad hoc/bridge", "The location")
         PurePosixPath('ad hoc/bridge')
     """
+    try:
+        length = len(os.fsencode(text))
+    except UnicodeEncodeError as error:
+        raise StorageError(f"{what} is {text!r:.200}, which no file can be called.") from error
+    if length > MAX_PATH_BYTES:
+        raise StorageError(f"{what} has more than {MAX_PATH_BYTES} bytes: {text!r:.80}.")
     for segment in text.split("/"):
         if segment in ("", ".", "..") or "\\" in segment or any(ord(each) < 32 for each in segment):
             raise StorageError(f"{what} is {text!r:.200}, which could lead out of its folder; it is refused.")
-        if len(segment.encode("utf-8", "surrogatepass")) > MAX_NAME_BYTES:
+        if len(os.fsencode(segment)) > MAX_NAME_BYTES:
             raise StorageError(f"{what} has a name of more than {MAX_NAME_BYTES} bytes: {segment!r:.80}.")
     return PurePosixPath(text)
 

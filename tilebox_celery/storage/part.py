@@ -47,6 +47,11 @@ class Part:
         self._resume()
         self._open_segments = sum(not self._is_complete(index) for index in range(len(self.done)))
 
+    @property
+    def label(self) -> str:
+        """What people call the file."""
+        return self.file.name or self.file.key.rpartition("/")[2]
+
     def missing(self) -> list[int]:
         """Return the segments that are not there yet; an empty file has one, which is asked for all the same."""
         if self.finished:
@@ -151,7 +156,7 @@ class Part:
                 path.unlink()
 
     def _verify(self, descriptor: int) -> None:
-        name = self.target.name
+        name = self.label
         length = os.fstat(descriptor).st_size
         if self.size is not None and length != self.size:
             raise ProductDamaged(f"{name} has {length} bytes, but {self.size} were announced.")

@@ -60,5 +60,5 @@ def open_picture(path: Path, width: int, height: int) -> "Image":
         with Image.open(path) as picture:
             picture.thumbnail((width, height))
             return picture.copy()
-    except (OSError, Image.DecompressionBombError) as error:
+    except Exception as error:  # a damaged picture brings Pillow to raise anything
         raise StorageError(f"The quicklook {path} cannot be opened as a picture.") from error

@@ -1,12 +1,19 @@
 """What a provider has to offer the download engine: files, and bodies that may begin in the middle."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
+
+from tilebox_celery.storage.names import MAX_NAME_BYTES, key_of
 
 CHUNK_BYTES = 1 << 20
+"""Read from a disk at a time."""
+ARRIVING_BYTES = 128 << 10
+"""Read from a network at a time: what a slow one loses at most, and how often it looks whether it is still wanted."""
+_OBJECTS = ".objects"
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,13 @@ class Body:
     """Of the whole file."""
     version: str | None
     chunks: Iterator[bytes]
+    abort: Callable[[], object] = lambda: None
+    """Ends the chunks at once; called by another thread than the one that waits for them."""
+
+
+def shutdown_of(response: Any) -> Callable[[], object]:
+    """Return what makes a response of urllib3 end for the thread that reads it; older ones cannot."""
+    return getattr(response, "shutdown", lambda: None)
 
 
 class Source(Protocol):
@@ -73,7 +87,9 @@ class Product:
     @property
     def objects_path(self) -> PurePosixPath:
         """Where single objects go; not into the product, whose folder is always complete."""
-        return self.path.with_name(self.path.name + ".objects")
+        name = f"{self.path.name}{_OBJECTS}"
+        is_short = len(os.fsencode(name)) <= MAX_NAME_BYTES
+        return self.path.with_name(name if is_short else f"{key_of(self.path)}{_OBJECTS}")
 
 
 class Interrupted(Exception):

@@ -2,11 +2,12 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from threading import Event
+from threading import Event, Lock
 from typing import Protocol, TypeVar
 
 from tilebox_celery.errors import StorageError
@@ -64,10 +65,28 @@ class Halt:
         """Name the flag by which the caller stops."""
         self._failed = Event()
         self._caller = caller
+        self._aborts: list[Callable[[], object]] = []
+        self._lock = Lock()
 
     def set(self) -> None:
-        """Stop all that checks."""
+        """Stop all that checks, and all that waits for bytes."""
         self._failed.set()
+        with self._lock:
+            for abort in self._aborts:
+                with suppress(Exception):  # what has ended meanwhile
+                    abort()
+
+    @contextmanager
+    def aborting(self, abort: Callable[[], object]) -> Iterator[None]:
+        """Call something as soon as the work is not wanted any more."""
+        with self._lock:
+            self._aborts.append(abort)
+        try:
+            self.check()
+            yield
+        finally:
+            with self._lock:
+                self._aborts.remove(abort)
 
     def is_set(self) -> bool:
         """Tell whether the work is not wanted any more."""
@@ -119,7 +138,7 @@ def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> floa
         return float(text)
     try:
         date = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     date = date if date.tzinfo else date.replace(tzinfo=UTC)
     return max(0.0, (date - (now or datetime.now(UTC))).total_seconds())

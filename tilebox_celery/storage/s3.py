@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from tilebox_celery.errors import AuthenticationError, NotFoundError, StorageError
+from tilebox_celery.errors import ArgumentError, AuthenticationError, NotFoundError, StorageError
 from tilebox_celery.storage.names import safe_path
 from tilebox_celery.storage.per_process import PerProcess
-from tilebox_celery.storage.remote import CHUNK_BYTES, Body, Changed, Interrupted, RemoteFile
+from tilebox_celery.storage.remote import ARRIVING_BYTES, Body, Changed, Interrupted, RemoteFile, shutdown_of
 from tilebox_celery.storage.retrying import retry_after
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
+_REPLACED = (412, 416)
+"""Status of an object that is not the one that was listed."""
 _TIMEOUT = 60
 
 
@@ -57,9 +59,7 @@ class S3Source:
         """
         prefix = key.rstrip("/") + "/"  # without the slash X.SAFE_OTHER would be part of X.SAFE
         with self._translated(key):
-            paginator = self._client.get().get_paginator("list_objects_v2")
-            pages = paginator.paginate(Bucket=self._bucket.name, Prefix=prefix, **self._paid)
-            found = [each for page in pages for each in page.get("Contents", [])]
+            found = self._below(prefix)
         if not found:
             return [self.look(key)]
         files = [
@@ -89,6 +89,8 @@ class S3Source:
             page = self._client.get().list_objects_v2(
                 Bucket=self._bucket.name, Prefix=prefix, Delimiter=delimiter, **request, **self._paid
             )
+            if "Name" not in page:
+                raise self._strange(prefix)
         folders: list[tuple[str, int | None]] = [(each["Prefix"], None) for each in page.get("CommonPrefixes", [])]
         files = [(each["Key"], each["Size"]) for each in page.get("Contents", [])]
         return sorted([*folders, *files]), page.get("NextContinuationToken", "")
@@ -108,26 +110,51 @@ class S3Source:
         """Return what is announced of one object; raises as `list_files` does."""
         with self._translated(key):
             head = self._client.get().head_object(Bucket=self._bucket.name, Key=key, **self._paid)
+            if "ETag" not in head:
+                raise self._strange(key)
         return _remote_file("", {**head, "Key": key, "Size": head["ContentLength"]})
+
+    def _below(self, prefix: str) -> list[dict[str, Any]]:
+        """Return the entries of a listing; a page that answers everything with 200 is none."""
+        pages = (
+            self._client.get()
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=self._bucket.name, Prefix=prefix, **self._paid)
+        )
+        found = []
+        try:
+            for page in pages:
+                entries = page.get("Contents", [])
+                if "Name" not in page or any(
+                    not each["Key"].startswith(prefix) or each["Size"] < 0 for each in entries
+                ):
+                    raise self._strange(prefix)
+                found += entries
+        except (ValueError, KeyError) as error:  # a number that is none, or is not there
+            raise self._strange(prefix) from error
+        return found
 
     @contextmanager
     def open(self, file: RemoteFile, start: int, end: int | None, version: str | None) -> Iterator[Body]:
         """Open a range of an object; see `Source`."""
-        with self._translated(file.key):
+        with self._translated(file.key, _REPLACED):
             request = {**self._paid, **({"IfMatch": version} if version else {})}
             if start or end != file.size:
                 request["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
             answer = self._client.get().get_object(Bucket=self._bucket.name, Key=file.key, **request)
             stream = answer["Body"]
             try:
+                if "ETag" not in answer:
+                    raise self._strange(file.key)
                 match = _RANGE.fullmatch(answer.get("ContentRange", ""))
                 begin, size = (int(match[1]), int(match[2])) if match else (0, answer["ContentLength"])
-                yield Body(begin, size, answer.get("ETag"), stream.iter_chunks(CHUNK_BYTES))
+                abort = shutdown_of(getattr(stream, "_raw_stream", None))
+                yield Body(begin, size, answer["ETag"], stream.iter_chunks(ARRIVING_BYTES), abort)
             finally:
                 stream.close()
 
     @contextmanager
-    def _translated(self, key: str) -> Iterator[None]:
+    def _translated(self, key: str, replaced: tuple[int, ...] = ()) -> Iterator[None]:
         from botocore import exceptions as botocore
         from botocore.parsers import ResponseParserError
         from urllib3.exceptions import HTTPError
@@ -136,9 +163,9 @@ class S3Source:
         try:
             yield
         except botocore.ClientError as error:
-            raise self._refusal(error.response, key) from error
+            raise self._refusal(error.response, key, replaced) from error
         except ResponseParserError as error:
-            raise StorageError(f"{provider} sent something else than an S3 answer about '{key}'.") from error
+            raise self._strange(key) from error
         except (
             botocore.ConnectionError,
             botocore.HTTPClientError,
@@ -152,14 +179,17 @@ class S3Source:
         except botocore.BotoCoreError as error:
             raise StorageError(f"{provider} cannot be asked for '{key}': {error}") from error
 
-    def _refusal(self, answer: dict[str, Any], key: str) -> Exception:
+    def _strange(self, key: str) -> StorageError:
+        return StorageError(f"{self._bucket.provider} sent something else than an S3 answer about '{key}'.")
+
+    def _refusal(self, answer: dict[str, Any], key: str, replaced: tuple[int, ...]) -> Exception:
         status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
         code = answer.get("Error", {}).get("Code", "")
         provider = self._bucket.provider
         if status in (408, 429) or status >= 500 or code in ("SlowDown", "RequestTimeout"):
             pause = retry_after(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
             return Interrupted(f"{provider} answers {status} {code}", pause)
-        if status in (412, 416):
+        if status in replaced:
             return Changed("it was replaced at the provider meanwhile")
         if status in (401, 403):
             return AuthenticationError(f"{provider} refuses access to '{key}' ({code}).{self._bucket.login_hint}")
@@ -185,16 +215,19 @@ def _make_client(bucket: Bucket, connections: int) -> Any:
         max_pool_connections=connections,
         response_checksum_validation="when_required",  # the engine verifies what is on the disk instead
     )
-    with making:
-        return session.client(
-            "s3",
-            endpoint_url=bucket.endpoint,
-            region_name=bucket.region,
-            aws_access_key_id=bucket.access_key,
-            aws_secret_access_key=bucket.secret_access_key,
-            aws_session_token=bucket.session_token,
-            config=config,
-        )
+    try:
+        with making:
+            return session.client(
+                "s3",
+                endpoint_url=bucket.endpoint,
+                region_name=bucket.region,
+                aws_access_key_id=bucket.access_key,
+                aws_secret_access_key=bucket.secret_access_key,
+                aws_session_token=bucket.session_token,
+                config=config,
+            )
+    except ValueError as error:
+        raise ArgumentError(f"The endpoint_url {bucket.endpoint!r} of {bucket.provider} is no URL.") from error
 
 
 def _make_session() -> tuple[Any, Lock]:

@@ -3,7 +3,7 @@
 import logging
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from tilebox_celery.errors import StorageError
 from tilebox_celery.storage.remote import Interrupted
@@ -47,6 +47,7 @@ def get_once(session: "Session", url: str, headers: dict[str, str]) -> "Response
 
     Raises:
         Interrupted: The host cannot be reached.
+        StorageError: It answers with a redirect that leads nowhere.
     """
     import requests  # after the session, which tells if it is missing
 
@@ -56,6 +57,30 @@ def get_once(session: "Session", url: str, headers: dict[str, str]) -> "Response
     except requests.RequestException as error:
         # Not chained: the URL in the message of the cause may be signed.
         raise Interrupted(f"{urlsplit(url).hostname} cannot be reached ({type(error).__name__})") from None
+    except ValueError:  # requests looks at a Location even where it shall not follow it
+        raise _no_address(url) from None
+
+
+def redirect_target(source: str, location: str) -> str:
+    """Return where a redirect leads, spelled as it will be asked for: no two parsers may see different hosts in it.
+
+    Raises:
+        StorageError: It leads nowhere on the web.
+    """
+    import requests
+
+    try:
+        target = requests.Request("GET", urljoin(source, location)).prepare().url or ""
+        parts = urlsplit(target)
+        if not location or parts.scheme not in ("http", "https") or not origin(parts)[1]:
+            raise ValueError
+    except ValueError:  # also the errors of requests for an address that is none
+        raise _no_address(source) from None
+    return target
+
+
+def _no_address(source: str) -> StorageError:
+    return StorageError(f"{urlsplit(source).hostname} leads to no address; refused.")
 
 
 def _keep_as_is(request: "PreparedRequest") -> "PreparedRequest":

@@ -1,15 +1,16 @@
 """Where products lie in a folder: the finished ones at their documented paths, all else below ``.tilebox``."""
 
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from tilebox_celery.errors import StorageError
 from tilebox_celery.storage.archive import remove_tree
-from tilebox_celery.storage.lock import locked
+from tilebox_celery.storage.lock import locked, make_folder
 from tilebox_celery.storage.names import key_of
+from tilebox_celery.storage.records import Records
 from tilebox_celery.storage.retrying import Halt
 
 HIDDEN = ".tilebox"
@@ -32,13 +33,38 @@ class Shelf:
         """The folder for what is no product."""
         return self.base / HIDDEN
 
+    @property
+    def records(self) -> Records:
+        """Who has put what here."""
+        return Records(self.hidden, self.provider)
+
     def final(self, path: PurePosixPath) -> Path:
-        """Return where a product lies once it is complete."""
+        """Return where a product lies once it is complete.
+
+        Raises:
+            StorageError: The path leads into what is no product.
+        """
+        if HIDDEN in path.parts:
+            raise StorageError(f"'{path}' is refused: the name '{HIDDEN}' is reserved for the cache itself.")
         return self.base / path
 
     def has(self, path: PurePosixPath) -> bool:
-        """Tell whether the product is there, which means that it is complete."""
-        return os.path.lexists(self.final(path))
+        """Tell whether the product is there, which means that it is complete.
+
+        Raises:
+            StorageError: There is a folder in which other products lie, which is no product itself.
+        """
+        final = self.final(path)
+        if not os.path.lexists(final):
+            return False
+        with suppress(PermissionError):  # a cache of somebody else, whose products may be read all the same
+            if not self.records.has(path) and self.records.below(path):
+                raise StorageError(f"{final} holds other products, and is none itself: remove or name those.")
+        return True
+
+    def has_files(self, path: PurePosixPath, names: Iterable[str]) -> bool:
+        """Tell whether all of these files of a product may be looked at."""
+        return all(os.path.isfile(self.final(path) / name) for name in names)  # noqa: PTH113  # may be forbidden
 
     def lock(self, path: PurePosixPath, halt: Halt) -> AbstractContextManager[None]:
         """Keep others away from one product."""
@@ -54,64 +80,71 @@ class Shelf:
             self._tidy()
 
     def begin(self, path: PurePosixPath) -> None:
-        """Write down that the product is ours, before anything of it is there."""
+        """Write down that the product is ours, before anything of it is there.
+
+        Raises:
+            StorageError: It would lie inside of another product, whose folder is always complete.
+        """
+        around = self.records.around(path)
+        if around is not None:
+            raise StorageError(f"{self.final(path)} would lie inside of the product {self.final(around)}; refused.")
         self._staging(path).mkdir(exist_ok=True)
-        fresh = self._record(path).with_suffix(".new")
-        fresh.write_text(json.dumps({"provider": self.provider, "path": str(path)}), encoding="utf-8")
-        fresh.replace(self._record(path))
+        self.records.write(path)
 
     def publish(self, prepared: Path, path: PurePosixPath) -> None:
         """Make what is prepared appear as a whole, for good; call it inside `staging`."""
         sync_tree(prepared)
         final = self.final(path)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        prepared.rename(final)
+        while True:
+            make_folder(final.parent)
+            try:
+                prepared.rename(final)
+                break
+            except FileNotFoundError:
+                if not os.path.lexists(prepared):
+                    raise
+                # else the removal of a neighbour has just tidied the folder away
         sync_folder(final.parent)
 
     def end(self, path: PurePosixPath) -> None:
         """Remove what the preparation has left; call it inside `staging`."""
         remove_tree(self._staging(path))
         if not self.keeps_records:
-            self._record(path).unlink(missing_ok=True)
+            self.records.remove(path)
 
-    def has_leftovers(self, path: PurePosixPath) -> bool:
-        """Tell whether something of a preparation is there, be it going on or killed."""
-        return os.path.lexists(self._staging(path))
+    def tidy(self, path: PurePosixPath, halt: Halt) -> None:
+        """Remove what is left beside a complete product if somebody was killed right after its end."""
+        if os.path.lexists(self._staging(path)):
+            with self.staging(path, halt):
+                self.end(path)
 
     def remove(self, path: PurePosixPath, halt: Halt) -> None:
-        """Remove a product and what is prepared of it; whoever looks sees all of it or nothing."""
-        if not self.hidden.is_dir() and not self.has(path):
+        """Remove a product and what is prepared of it; whoever looks sees all of it or nothing.
+
+        Raises:
+            StorageError: No client has put it there, or it lies behind a link.
+        """
+        final = self.final(path)
+        if not self.records.has(path):
+            if self.has(path):
+                raise StorageError(f"{final} was not put there by a client; it is not removed.")
             return
+        if final.parent.resolve() != self.base.resolve() / path.parent:
+            raise StorageError(f"{final} lies behind a link; it is not removed.")
         with self.staging(path, halt) as staging:
             remove_tree(staging)
             if self.has(path):
                 staging.mkdir()
-                self.final(path).rename(staging / "removed")
+                final.rename(staging / "removed")
                 remove_tree(staging)
-            self._record(path).unlink(missing_ok=True)
-        self._prune(self.final(path).parent)
-
-    def records(self) -> list[PurePosixPath]:
-        """Return the paths of all products of this provider, finished or not."""
-        found = []
-        for file in sorted(self.hidden.glob("*.json")):
-            with suppress(OSError, ValueError, KeyError, TypeError):
-                record = json.loads(file.read_text(encoding="utf-8"))
-                path = PurePosixPath(record["path"])
-                # A record names itself: one that was tampered with must not make us remove something else.
-                inside = not path.is_absolute() and ".." not in path.parts
-                if inside and record["provider"] == self.provider and key_of(path) == file.stem:
-                    found.append(path)
-        return found
+            self.records.remove(path)
+        self._prune(final.parent)
 
     def _key(self, path: PurePosixPath) -> str:
         return key_of(f"{path}\n{self.origin}" if self.origin else path)
 
     def _staging(self, path: PurePosixPath) -> Path:
         return self.hidden / self._key(path)
-
-    def _record(self, path: PurePosixPath) -> Path:
-        return self.hidden / f"{self._key(path)}.json"
 
     def _prune(self, folder: Path) -> None:
         with suppress(OSError):  # not empty

@@ -33,8 +33,10 @@ class Connections:
     _slots: PerProcess[BoundedSemaphore] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.limit < 1:
-            raise ArgumentError(f"max_concurrent is {self.limit}, but at least one request must be allowed.")
+        if not isinstance(self.limit, int) or self.limit < 1:
+            raise ArgumentError(f"max_concurrent is {self.limit!r}, but must be a number of requests, at least 1.")
+        if not isinstance(self.retry, RetryPolicy):
+            raise ArgumentError(f"retry is {self.retry!r}, but must be a RetryPolicy.")
         object.__setattr__(self, "_slots", PerProcess(lambda: BoundedSemaphore(self.limit)))
 
     @contextmanager
@@ -85,10 +87,13 @@ def transfer(parts: list[Part], source: Source, connections: Connections, progre
     try:
         with ThreadPoolExecutor(connections.limit, thread_name_prefix="tilebox-download") as pool:
             try:
-                jobs = [pool.submit(_bring, *each, source, connections, progress, halt) for each in work]
-                done, _ = wait(jobs, return_when=FIRST_EXCEPTION)
-                for job in done:
-                    job.result()
+                jobs = {pool.submit(_bring, *each, source, connections, progress, halt) for each in work}
+                while jobs:
+                    done, jobs = wait(jobs, timeout=PATIENCE, return_when=FIRST_EXCEPTION)
+                    for job in done:
+                        job.result()
+                    if jobs:
+                        halt.check()
             except BaseException:
                 halt.set()
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -112,7 +117,7 @@ def _bring(part: Part, index: int, source: Source, connections: Connections, pro
             break
         except Interrupted as interruption:
             failures = 1 if part.done[index] - before >= PROGRESS_BYTES else failures + 1
-            halt.sleep(connections.retry.delay(failures, interruption, f"The download of {part.target.name}"))
+            halt.sleep(connections.retry.delay(failures, interruption, f"The download of {part.label}"))
         except Changed:
             part.stale = True
             raise
@@ -131,7 +136,7 @@ def _read(part: Part, index: int, source: Source, progress: Progress, halt: Halt
     start, end = request
     before = part.done[index]
     try:
-        with source.open(part.file, start, end, part.version) as body:
+        with source.open(part.file, start, end, part.version) as body, halt.aborting(body.abort):
             part.accept(body, start)
             progress(part.done[index] - before)  # less than nothing where the provider begins anew
             for chunk in body.chunks:

@@ -2,11 +2,11 @@
 
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from tilebox_celery.errors import StorageError
 from tilebox_celery.storage.per_process import PerProcess
-from tilebox_celery.storage.sessions import MAX_REDIRECTS, REDIRECTS, get_once, make_session, origin
+from tilebox_celery.storage.sessions import MAX_REDIRECTS, REDIRECTS, get_once, make_session, origin, redirect_target
 
 if TYPE_CHECKING:
     from requests import Response
@@ -31,8 +31,8 @@ class WebSession:
             answer = get_once(self._session.get(), url, headers)
             if answer.status_code not in REDIRECTS:
                 return answer
-            target = urljoin(url, answer.headers.get("Location", ""))
             answer.close()
+            target = redirect_target(url, answer.headers.get("Location", ""))
             check_redirect(target, url)
             url = target
         raise StorageError(f"{urlsplit(first).hostname} led through more than {MAX_REDIRECTS} redirects.")
