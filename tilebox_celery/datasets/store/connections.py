@@ -173,7 +173,7 @@ class Connections:
         if state.startswith("53"):
             return LedgerUnavailable(f"{where} has no room for this, and nothing was stored: {text}.")
         # ADBC compares the columns by itself before it copies, and has no state of Postgres then.
-        if state in ("42703", "42P01", "42804") or "does not exist in target table" in text:
+        if state in ("42703", "42P01", "42804", "23503") or "does not exist in target table" in text:
             return ArgumentError("The dataset was changed by somebody else: get it again with client.dataset().")
         if state.startswith("22"):
             return ArgumentError(f"{where} refused a value, and nothing was stored: {text}.")

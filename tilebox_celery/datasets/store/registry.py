@@ -1,16 +1,19 @@
 """Create, change and find datasets and collections."""
 
 import re
+import time
 from collections.abc import Iterable
+from contextlib import suppress
+from itertools import chain, repeat
 from typing import Any, LiteralString
 
-from psycopg import sql
+from psycopg import errors, sql
 from psycopg.types.json import Jsonb
 
 from tilebox_celery.datasets.schema import Schema
 from tilebox_celery.datasets.store.connections import Connections
 from tilebox_celery.datasets.store.records import CollectionRecord, DatasetRecord
-from tilebox_celery.datasets.store.row_tables import NAMESPACE, change_table, create_table, table_name
+from tilebox_celery.datasets.store.row_tables import NAMESPACE, change_table, create_table, lock_rows, table_name
 from tilebox_celery.errors import ArgumentError, NotFoundError
 from tilebox_celery.postgres.connection import Connection
 
@@ -18,6 +21,13 @@ SLUG = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 SHOWN = 10
 DATASETS: LiteralString = "select id, key, slug, name, description, schema from tbd.datasets"
 LOCK: LiteralString = "select pg_advisory_xact_lock(7414, 1)"
+COLLECTIONS: LiteralString = (
+    "select c.id, c.key, c.name from tbd.collections c join tbd.datasets d on d.key = c.dataset_key where d.id = %s"
+)
+PATIENCE_MS = (250, 500, 1_000, 2_000, 4_000, 8_000)
+"""How long a change of a table waits for those who read it, and they for it; the last one again and again."""
+PAUSE_SECONDS = 0.05
+"""In which those go on who had to wait for the change."""
 
 
 class Registry:
@@ -55,6 +65,9 @@ class Registry:
     ) -> DatasetRecord:
         """Create a dataset, or bring it to a schema: fields may be added, and nothing is lost.
 
+        It waits until loads and ingests that are under way have ended. Now and then it lets those pass that wait for it
+        meanwhile: one of them may have to go on before the others can end.
+
         Args:
             slug: Lower case words with dots between; what is before the last dot is its group.
             schema: All fields, in their order.
@@ -69,20 +82,21 @@ class Registry:
                 f"The dataset slug {slug!r} cannot be used: it must be lower case words with dots between, such as "
                 "'open_data.copernicus.sentinel1_sar'."
             )
-        with self._connections.catalog() as connection, connection.transaction():
-            connection.execute(LOCK)
-            row = connection.execute(f"{DATASETS} where slug = %s", (slug,)).fetchone()
-            if row is None:
-                return _create(connection, slug, schema, name or slug, description or "")
-            return _update(connection, _dataset(*row), schema, name, description)
+        for patience_ms in chain(PATIENCE_MS, repeat(PATIENCE_MS[-1])):
+            with self._connections.catalog() as connection, suppress(errors.LockNotAvailable), connection.transaction():
+                connection.execute("select set_config('lock_timeout', %s, true)", (str(patience_ms),))
+                connection.execute(LOCK)
+                row = connection.execute(f"{DATASETS} where slug = %s", (slug,)).fetchone()
+                if row is None:
+                    return _create(connection, slug, schema, name or slug, description or "")
+                return _update(connection, _dataset(*row), schema, name, description)
+            time.sleep(PAUSE_SECONDS)
+        raise AssertionError  # the loop has no end
 
     def collections(self, dataset: DatasetRecord) -> list[CollectionRecord]:
         """Return all collections of a dataset, sorted by name."""
         with self._connections.catalog() as connection:
-            rows = connection.execute(
-                'select id, key, name from tbd.collections where dataset_key = %s order by name collate "C"',
-                (dataset.key,),
-            ).fetchall()
+            rows = connection.execute(f'{COLLECTIONS} order by c.name collate "C"', (dataset.id,)).fetchall()
         return [CollectionRecord(row[0], row[1], row[2], dataset) for row in rows]
 
     def create_collection(self, dataset: DatasetRecord, name: str, *, exists_ok: bool = False) -> CollectionRecord:
@@ -119,9 +133,7 @@ class Registry:
             NotFoundError: The dataset has none of this name.
         """
         with self._connections.catalog() as connection:
-            row = connection.execute(
-                "select id, key, name from tbd.collections where dataset_key = %s and name = %s", (dataset.key, name)
-            ).fetchone()
+            row = connection.execute(f"{COLLECTIONS} and c.name = %s", (dataset.id, name)).fetchone()
         if row is None:
             raise NotFoundError(f"No such collection {name}")
         return CollectionRecord(row[0], row[1], row[2], dataset)
@@ -134,7 +146,8 @@ class Registry:
         """
         table = sql.Identifier(NAMESPACE, table_name(collection.dataset.key))
         with self._connections.catalog() as connection, connection.transaction():
-            # This lock first: whoever ingests right now ends before, or finds no collection and stores nothing.
+            lock_rows(connection, collection.dataset.key)
+            # Whoever ingests right now ends before this lock, or finds no collection and stores nothing.
             gone = connection.execute("select from tbd.collections where key = %s for update", (collection.key,))
             if gone.rowcount == 0:
                 raise NotFoundError(f"No such collection {collection.name}")
@@ -172,15 +185,16 @@ def _update(
     description = old.description if description is None else description
     if (old.schema, old.name, old.description) == (schema, name, description):
         return old
+    key = old.key
     if old.schema != schema:
-        change_table(connection, old.key, old.slug, old.schema, schema)
+        key = change_table(connection, key, old.slug, old.schema, schema)
         # Nobody may seal a segment now without the new fields.
-        connection.execute("update tbd.collections set version = version + 1 where dataset_key = %s", (old.key,))
+        connection.execute("update tbd.collections set version = version + 1 where dataset_key = %s", (key,))
     connection.execute(
         "update tbd.datasets set (schema, name, description, updated_at) = (%s, %s, %s, now()) where key = %s",
-        (Jsonb(schema.to_json()), name, description, old.key),
+        (Jsonb(schema.to_json()), name, description, key),
     )
-    return DatasetRecord(old.id, old.key, old.slug, name, description, schema)
+    return DatasetRecord(old.id, key, old.slug, name, description, schema)
 
 
 def _dataset(
