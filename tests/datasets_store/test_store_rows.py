@@ -13,6 +13,7 @@ from tilebox_celery.datasets.store.pages import join
 from tilebox_celery.datasets.store.records import CollectionRecord
 from tilebox_celery.datasets.store.store import DatasetStore
 from tilebox_celery.errors import ArgumentError, NotFoundError
+from tilebox_celery.postgres.connection import Connection
 
 END = START + 10**9
 
@@ -144,6 +145,27 @@ def test_collections_are_merged_by_time(store: DatasetStore, collection: Collect
     assert rows_of(loaded) == rows_of(pa.concat_tables([first, second]))
     keys = list(zip(loaded.column("time").to_pylist(), loaded.column("id").to_pylist(), strict=True))
     assert keys == sorted(keys)
+
+
+def test_a_load_of_many_collections_takes_few_connections(
+    store: DatasetStore, collection: CollectionRecord, connection: Connection
+) -> None:
+    """Each collection gives its connection up with its last page, so that the next one can have it."""
+    collections = [store.create_collection(collection.dataset, f"number {number}") for number in range(12)]
+    table = sample(24)
+    for place, each in enumerate(collections):
+        store.ingest(each, table.slice(2 * place, 2))
+    pages = store.load(collections, 0, END)
+
+    found = [next(pages).table]
+
+    opened = connection.execute(
+        "select count(*) from pg_stat_activity where application_name = 'tilebox-celery datasets'"
+        " and datname = current_database()"
+    ).fetchone()
+    assert opened is not None
+    assert opened[0] <= 2  # of which one is for the catalog
+    assert rows_of(join([*found, *(page.table for page in pages)])) == rows_of(table)
 
 
 @pytest.mark.parametrize(("name", "text"), [("one_string", "a\0b"), ("one_json", "{nope"), ("one_json", "[NaN]")])

@@ -42,10 +42,11 @@ class Loading:
         where: object = None,
         area: object = None,
         skip_data: bool = False,
-    ) -> Iterator[Page]:
+    ) -> Generator[Page]:
         """Give the datapoints of a half-open interval, sorted by (time, id).
 
-        Each collection is read as it was at one moment, with each ingest in full or not at all.
+        Each collection is read as it was at one moment, with each ingest in full or not at all. Whoever stops before
+        the end closes the generator: until then it keeps its connections, and their transactions.
 
         Args:
             collections: Of one dataset.
@@ -60,7 +61,7 @@ class Loading:
             TypeError: The filter is no expression.
         """
         if not collections:
-            return iter(())
+            return merge([])
         dataset = collections[0].dataset
         expression = None if where is None else checked_filter(where)
         parsed = None if area is None else parse_area(area)
@@ -100,17 +101,26 @@ class _Load:
         if self.where is not None:
             self.where.sql(self.dataset.schema, lambda _, type_name: f"null::{type_name}")
 
-    def pages(self, collection: CollectionRecord) -> Iterator[Page]:
-        """Give the pages of one collection."""
+    def pages(self, collection: CollectionRecord) -> Generator[Page]:
+        """Give the pages of one collection; the last one when its connection was given back, for another one."""
         if self.first_ms >= self.end_ms:
             return
-        with self.connections.arrow() as connection:
-            if self.where is not None or self.area is not None or not self._is_big(connection, collection):
-                with closing(self._rows(connection, collection, self.first_ms, self.end_ms)) as tables:
-                    yield from pages_of(tables, self.end_ms)
-                return
-            with connection.transaction(SNAPSHOT):
-                yield from self._from_segments(connection, collection)
+        last: list[Page] = []
+        with self.connections.arrow() as connection, closing(self._pages(connection, collection)) as pages:
+            for page in pages:
+                if page.end_ms < self.end_ms:
+                    yield page
+                else:
+                    last.append(page)
+        yield from last
+
+    def _pages(self, connection: ArrowConnection, collection: CollectionRecord) -> Generator[Page]:
+        if self.where is not None or self.area is not None or not self._is_big(connection, collection):
+            with closing(self._rows(connection, collection, self.first_ms, self.end_ms)) as tables:
+                yield from pages_of(tables, self.end_ms)
+            return
+        with connection.transaction(SNAPSHOT):
+            yield from self._from_segments(connection, collection)
 
     def _is_big(self, connection: ArrowConnection, collection: CollectionRecord) -> bool:
         """Tell whether there are more than a few rows; walks over no more than these."""
