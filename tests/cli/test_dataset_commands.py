@@ -8,6 +8,8 @@ import pytest
 import xarray as xr
 
 from tests.cli.program import Cli
+from tilebox_celery.datasets import Client
+from tilebox_celery.datasets.open_data import catalog, find_open_dataset
 
 STAC = Path(__file__).parents[1] / "data" / "stac"
 SENTINEL2 = "open_data.copernicus.sentinel2_msi"
@@ -60,6 +62,86 @@ def test_query_filters_and_prints_its_code(filled: Cli) -> None:
     assert 'field("cloud_cover") < 1.0' in code
 
 
+TWO_PLACES = {
+    "type": "FeatureCollection",
+    "features": [
+        {"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": place}}
+        for place in ([27.0, -8.0], [28.5, -13.0])
+    ],
+}
+SELECTIONS: dict[str, tuple[str, ...]] = {
+    "an interval of a collection": (*JUNE, "-c", "S2B_S2MSI2A"),
+    "an instant": ("--time", "2020-06-06T08:06:09.024", "-c", "S2B_S2MSI2A"),
+    "times only": (*JUNE, "-c", "S2B_S2MSI2A", "--skip-data"),
+    "all collections": (*JUNE,),
+    "several collections": (*JUNE, "-c", "S2B_S2MSI2A", "-c", 'the "other" \x9b31m one'),
+    "nothing": ("--time", "1999-01-01/1999-01-02"),
+    "a box": (*JUNE, "--area", "26.5,-9,27.5,-8", "-c", "S2B_S2MSI2A"),
+    "WKT": (*JUNE, "--area", "POLYGON ((26.5 -9, 27.5 -9, 27.5 -8, 26.5 -9))"),
+    "a GeoJSON file": (*JUNE, "--area", "places.geojson"),
+    "a GeoJSON geometry": (*JUNE, "--area", "place.json"),
+    "a text": (*JUNE, "--where", "granule_name = 'it''s'"),
+    "a text of the data": (*JUNE, "--where", "satellite == SENTINEL-2B"),
+    "a truth": (*JUNE, "--where", "online = true"),
+    "a time": (*JUNE, "--where", "start_time < 2020-06-07"),
+    "what is absent": (*JUNE, "--where", "orbit_number is null", "--where", "cloud_cover >= 1"),
+    "everything": (*JUNE, "-c", "S2B_S2MSI2A", "-w", "cloud_cover < 50", "-a", "20,-20,30,0", "--skip-data"),
+}
+
+
+@pytest.mark.parametrize("words", SELECTIONS.values(), ids=SELECTIONS)
+def test_code_of_a_query_selects_the_same(filled: Cli, words: tuple[str, ...]) -> None:
+    """Whatever is selected, the snippet is a script that runs as it is, and gives the same datapoints."""
+    (filled.folder / "places.geojson").write_text(json.dumps(TWO_PLACES))
+    (filled.folder / "place.json").write_text(json.dumps(TWO_PLACES["features"][0]["geometry"]))  # type: ignore[index]
+    client = Client()
+    client.dataset(SENTINEL2).create_collection('the "other" \x9b31m one')
+    client.close()
+
+    rows = [json.loads(line) for line in filled("dataset", "query", SENTINEL2, *words, "--json").stdout.splitlines()]
+    code = filled("dataset", "query", SENTINEL2, *words, "--as-code").stdout
+    found: dict[str, Any] = {}
+    exec(code, found)
+    found["client"].close()
+
+    data = found["data"]
+    assert (data["id"].to_numpy().tolist() if "time" in data else []) == [row["id"] for row in rows]
+    assert filled("dataset", "query", SENTINEL2, *words, "--as-code", "--json").document == {"code": code.rstrip("\n")}
+
+
+def test_the_snippet_is_that_of_the_documents(filled: Cli) -> None:
+    """A collection and an interval give client, dataset, collection and load, as the documents write them."""
+    code = filled("dataset", "query", SENTINEL2, *JUNE, "-c", "S2B_S2MSI2A", "--as-code").stdout
+
+    assert code.splitlines() == [
+        "from tilebox_celery.datasets import Client",
+        "",
+        "client = Client()",
+        f'dataset = client.dataset("{SENTINEL2}")',
+        'collection = dataset.collection("S2B_S2MSI2A")',
+        'data = collection.load(("2020-06-01", "2020-07-01"))',
+    ]
+
+
+@pytest.mark.parametrize("slug", [each.slug for each in catalog()])
+def test_get_prints_what_the_catalog_says(cli: Cli, ledger_url: str, slug: str) -> None:
+    """`dataset get` of each dataset of the catalog prints its description, and type and meaning of each field."""
+    assert cli("dataset", "create", slug, "--open-data").code == 0
+    ready = find_open_dataset(slug)
+
+    shown = " ".join(cli("dataset", "get", slug).stdout.split())
+    document = cli("dataset", "get", slug, "--json").document
+
+    assert ready.summary in shown
+    assert ready.description in shown
+    assert document["description"] == f"{ready.summary}\n\n{ready.description}"
+    for field in ready.schema.fields:
+        assert field.name in shown
+        assert all(word in shown for word in field.description.split())
+        told = next(each for each in document["fields"] if each["name"] == field.name)
+        assert (told["description"], told["example"]) == (field.description, field.example)
+
+
 @pytest.mark.parametrize("ending", ["nc", "parquet", "csv", "geojson"])
 def test_exports_hold_every_datapoint(filled: Cli, tmp_path: Path, ending: str) -> None:
     """Each format holds the nine datapoints with their names."""
@@ -91,6 +173,22 @@ def test_own_data_becomes_a_dataset(cli: Cli, ledger_url: str) -> None:
     assert (ingested.code, ingested.stderr.strip()) == (0, "all: 4 datapoints read, 4 of them new.")
     assert cli("dataset", "delete", "my.landsat", "all", "--yes", "--json").document["deleted"] == 4
     assert cli("dataset", "get", "my.landsat", "--json").document["collections"] == []
+
+
+def test_a_dataset_is_deleted_if_that_is_meant(filled: Cli) -> None:
+    """`delete` of a dataset with datapoints needs --force, and without a terminal --yes."""
+    refused = filled("dataset", "delete", SENTINEL2, "--yes")
+    unasked = filled("dataset", "delete", SENTINEL2, "--force")
+
+    assert (refused.code, refused.stderr) == (
+        2,
+        f"{SENTINEL2} has 9 datapoints: --force deletes them with the dataset.\n",
+    )
+    assert (unasked.code, "with 1 collections and 9 datapoints: say --yes" in unasked.stderr) == (2, True)
+    done = filled("dataset", "delete", SENTINEL2, "--force", "--yes", "--json")
+    assert done.document == {"dataset": SENTINEL2, "deleted": 9}
+    assert filled("dataset", "list", "--json").document == []
+    assert filled("dataset", "delete", SENTINEL2, "--yes").code == 4
 
 
 def test_fields_are_given_as_options(cli: Cli, ledger_url: str) -> None:

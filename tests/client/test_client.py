@@ -177,6 +177,7 @@ def test_new_ledger_is_refused(ledger_url: str, connection: Connection) -> None:
 
 
 @pytest.mark.clause("1.1-10")
+@pytest.mark.clause("d1.1-15")
 def test_documented_errors_keep_their_bases() -> None:
     """The documented errors can be caught as what they were derived from."""
     bases = {

@@ -19,6 +19,7 @@ MODULES = [
     "incoming_values",
     "incoming_vectors",
     "incoming_xarray",
+    "listing",
     "schema",
     "time_arguments",
     "time_interval",

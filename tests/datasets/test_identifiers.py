@@ -21,6 +21,7 @@ def ids_of(collection_key: bytes = b"S1A", **columns: object) -> list[UUID]:
     return [UUID(bytes=each) for each in datapoint_ids(table, collection_key).to_pylist()]
 
 
+@pytest.mark.clause("d1.5-16")
 def test_an_id_begins_with_its_milliseconds() -> None:
     """1.5: the first 48 bits of an id are milliseconds since 1970, so that ids sort by time."""
     first, _, earlier = ids_of(orbit=pa.array([1, 2, 3]))
@@ -30,6 +31,7 @@ def test_an_id_begins_with_its_milliseconds() -> None:
     assert earlier < first
 
 
+@pytest.mark.clause("d1.5-17")
 def test_ids_follow_from_the_data() -> None:
     """1.5: the same values in the same collection have the same id, other values or another collection another one."""
     ids = ids_of(orbit=pa.array([1, 2, 1]), name=pa.array(["a", "a", "a"]))
@@ -109,6 +111,7 @@ def test_slices_and_empty_tables_are_as_good_as_any() -> None:
 
 
 @pytest.mark.parametrize("milliseconds", [-1, 1 << 48])
+@pytest.mark.clause("d1.5-18")
 def test_a_time_that_no_id_can_hold_is_refused(milliseconds: int) -> None:
     """A time before 1970 or beyond 48 bits is refused with its row."""
     table = pa.table({"time": pa.array([0, milliseconds], pa.timestamp("ms"))})

@@ -38,6 +38,7 @@ TIMES = xr.DataArray(np.array(["2024-08-01", "2024-08-03", "2024-08-02"], dtype=
         xr.DataArray(np.datetime64("2024-08-01T00:00:01.362", "ns")),
     ],
 )
+@pytest.mark.clause("d1.3-1", "d1.3-7")
 def test_a_scalar_is_its_millisecond(value: Any) -> None:
     """1.3: a datetime, a text or seconds since 1970 mean all points of that exact millisecond, [t, t]."""
     interval = parse_time_argument(value)
@@ -47,6 +48,7 @@ def test_a_scalar_is_its_millisecond(value: Any) -> None:
 
 
 @pytest.mark.parametrize("value", [1722470400, np.int64(1722470400), np.int32(1722470400), 1722470400.0])
+@pytest.mark.clause("d1.3-6")
 def test_integers_are_seconds(value: Any) -> None:
     """1.3: a number is seconds since 1970, whichever its type, and no nanoseconds."""
     assert parse_instant(value) == datetime(2024, 8, 1, tzinfo=UTC)
@@ -68,11 +70,13 @@ def test_short_texts_are_midnight(value: Any) -> None:
         (pd.Timestamp("2017-01-01"), "2023-01-01T01:00+01:00"),
     ],
 )
+@pytest.mark.clause("d1.3-2")
 def test_a_tuple_of_two_is_half_open(value: Any) -> None:
     """1.3: a 2-tuple of any scalars means [a, b), in UTC."""
     assert str(parse_time_argument(value)) == "[2017-01-01T00:00:00.000 UTC, 2023-01-01T00:00:00.000 UTC)"
 
 
+@pytest.mark.clause("d1.3-3")
 def test_a_time_interval_keeps_its_flags() -> None:
     """1.3: a TimeInterval is taken with its flags, and converted to UTC."""
     berlin = timezone(timedelta(hours=2))
@@ -98,6 +102,7 @@ def test_a_time_interval_keeps_its_flags() -> None:
         {datetime(2024, 8, 1): "kept in order", datetime(2024, 8, 2): "of insertion"},
     ],
 )
+@pytest.mark.clause("d1.3-4")
 def test_an_iterable_is_first_to_last(value: Any) -> None:
     """1.3: any other iterable, array or dataset means [first, last] as given, both inclusive; a list of two too."""
     assert str(parse_time_argument(value)) == "[2024-08-01T00:00:00.000 UTC, 2024-08-02T00:00:00.000 UTC]"

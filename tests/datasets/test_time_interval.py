@@ -49,6 +49,7 @@ def intervals(draw: st.DrawFn) -> TimeInterval:
         (TimeInterval(START, START), "<empty>"),
     ],
 )
+@pytest.mark.clause("d1.2-5", "d1.2-7")
 def test_printed_forms(interval: TimeInterval, printed: str) -> None:
     """1.2: an interval prints its ends in milliseconds of UTC, and its brackets say which belong to it."""
     assert str(interval) == printed
@@ -56,6 +57,7 @@ def test_printed_forms(interval: TimeInterval, printed: str) -> None:
 
 
 @pytest.mark.clause("1.11-7")
+@pytest.mark.clause("d1.2-6")
 def test_equality_is_that_of_the_half_open_forms() -> None:
     """1.2: intervals are equal by their half-open forms at one microsecond, and not at one millisecond."""
     half_open, closed = TimeInterval(START, END), TimeInterval(START, LAST, end_inclusive=True)
@@ -67,12 +69,14 @@ def test_equality_is_that_of_the_half_open_forms() -> None:
     assert half_open != "2017"
 
 
+@pytest.mark.clause("d1.2-8")
 def test_it_is_frozen() -> None:
     """1.2: an interval cannot be changed."""
     with pytest.raises(FrozenInstanceError):
         TimeInterval(START, END).start = END  # type: ignore[misc]
 
 
+@pytest.mark.clause("d1.2-8")
 def test_naive_datetimes_are_utc() -> None:
     """1.2: a datetime without a timezone is in UTC, beside aware ones too."""
     berlin = timezone(timedelta(hours=2))
@@ -82,6 +86,7 @@ def test_naive_datetimes_are_utc() -> None:
 
 
 @pytest.mark.parametrize("value", ["2017-01-01", 1483228800, None, pd.NaT])
+@pytest.mark.clause("d1.2-8")
 def test_only_datetimes_are_ends(value: Any) -> None:
     """1.2: a start or an end that is no datetime is a TypeError, which names the way that reads other forms."""
     with pytest.raises(TypeError, match=r"start of a time interval is a datetime, but got .*TimeInterval\.parse"):
@@ -143,6 +148,7 @@ def test_milliseconds_hold_what_the_interval_holds(interval: TimeInterval, offse
 
 
 @pytest.mark.parametrize("module", ["datasets.data", "datasets.query", "clients.core.data"])
+@pytest.mark.clause("d1.1-14")
 def test_documented_imports(module: str) -> None:
     """1.1: TimeInterval and TimeIntervalLike can be imported from each place that the documents name."""
     imported = importlib.import_module(f"tilebox_celery.{module}")

@@ -72,6 +72,21 @@ def dataset_of(*fields: Field, **columns: list[Any]) -> xr.Dataset:
 
 
 @pytest.mark.parametrize(("name", "dtype", "dimensions", "filled", "absent"), LAYOUT)
+@pytest.mark.clause(
+    "d1.5-1",
+    "d1.5-2",
+    "d1.5-3",
+    "d1.5-4",
+    "d1.5-5",
+    "d1.5-6",
+    "d1.5-7",
+    "d1.5-8",
+    "d1.5-9",
+    "d1.5-10",
+    "d1.5-11",
+    "d1.5-14",
+    "d1.5-15",
+)
 def test_layout_of_each_type(name: str, dtype: str, dimensions: tuple[str, ...], filled: Any, absent: Any) -> None:
     """1.5: each type of field has its dtype, its dimensions and its own absent value, and no attributes."""
     dataset = to_xarray(make_table([{"time": 0, **FILLED}, {"time": 1}]), EVERY_TYPE)
@@ -89,6 +104,7 @@ def test_layout_covers_every_type() -> None:
     assert {f"one_{name}" for name, *_ in LAYOUT} == {field.name for field in SCALARS}
 
 
+@pytest.mark.clause("d1.4-2", "d1.5-10", "d1.5-11")
 def test_coordinates_of_vectors() -> None:
     """1.5: the inner dimensions of vectors have their labels as coordinates."""
     dataset = to_xarray(make_table([{"time": 0, **FILLED}]), EVERY_TYPE)
@@ -98,6 +114,7 @@ def test_coordinates_of_vectors() -> None:
     assert dataset.latlon.dtype == "<U9"
 
 
+@pytest.mark.clause("d1.4-1", "d1.5-5")
 def test_metadata_of_a_datapoint() -> None:
     """1.4: the coordinates are ingestion_time, id and time in this order; fields follow the schema."""
     dataset = to_xarray(make_table([{"time": 1722470401362, **FILLED}]), EVERY_TYPE)
@@ -110,6 +127,7 @@ def test_metadata_of_a_datapoint() -> None:
     assert dataset.id.dtype == "<U36"
 
 
+@pytest.mark.clause("d1.4-3")
 def test_skip_data() -> None:
     """1.4: skip_data leaves the coordinates only, without those of vectors: 160 bytes a row."""
     table = make_table([{"time": 0, **FILLED}, {"time": 1}])
@@ -124,6 +142,7 @@ def test_skip_data() -> None:
 
 
 @pytest.mark.parametrize("skip_data", [False, True])
+@pytest.mark.clause("d1.4-8")
 def test_no_rows(skip_data: bool) -> None:
     """1.4: an empty result has no dimension and no variable."""
     dataset = to_xarray(make_table([]), EVERY_TYPE, skip_data)
@@ -132,6 +151,7 @@ def test_no_rows(skip_data: bool) -> None:
     assert "time" not in dataset
 
 
+@pytest.mark.clause("d1.4-7")
 def test_one_datapoint_has_no_time_dimension() -> None:
     """1.1, 1.4: find returns scalars: time, id and ingestion_time have no dimension, the inner ones stay."""
     dataset = to_datapoint(make_table([{"time": 1, **FILLED}]), EVERY_TYPE)
@@ -143,6 +163,7 @@ def test_one_datapoint_has_no_time_dimension() -> None:
     assert to_datapoint(make_table([{"time": 1}]), EVERY_TYPE, skip_data=True).nbytes == 160
 
 
+@pytest.mark.clause("d1.5-12")
 def test_arrays_are_padded() -> None:
     """1.5: an array has a dimension n_<field> without coordinate, padded at the end to the longest row."""
     dataset = dataset_of(
@@ -165,6 +186,7 @@ def test_arrays_are_padded() -> None:
     assert set(dataset.coords) == {"time", "id", "ingestion_time"}
 
 
+@pytest.mark.clause("d1.5-13")
 def test_an_array_that_is_empty_everywhere_is_dropped() -> None:
     """1.5: an array field without any element is no variable."""
     dataset = dataset_of(
@@ -175,6 +197,7 @@ def test_an_array_that_is_empty_everywhere_is_dropped() -> None:
     assert dict(dataset.sizes) == {"time": 2}
 
 
+@pytest.mark.clause("d1.5-13")
 def test_arrays_share_a_dimension() -> None:
     """1.5: arrays of equal length share a dimension if the name of one extends the other's."""
     fields = [Field(name, FieldType.INT64, is_array=True) for name in ("metric_count", "metrics", "others")]
@@ -195,6 +218,7 @@ def test_slices_of_a_table() -> None:
     xr.testing.assert_identical(to_xarray(table.slice(1, 2), EVERY_TYPE), whole.isel(time=slice(1, 3)))
 
 
+@pytest.mark.clause("d1.5-8")
 def test_text_is_shared_and_as_wide_as_needed() -> None:
     """1.5: an enum is as wide as its longest name, over all chunks and however Arrow encodes it."""
     field = Field("level", FieldType.ENUM)
@@ -238,6 +262,7 @@ def test_the_collector_goes_on_after_the_last_pause() -> None:
     assert gc.isenabled()
 
 
+@pytest.mark.clause("d1.4-11")
 def test_everyday_uses() -> None:
     """1.4: nearest selection, dropping of duplicates in time and concatenation work on a loaded dataset."""
     dataset = to_xarray(make_table([{"time": each, **FILLED} for each in (0, 1000, 1000, 5000)]), EVERY_TYPE)
@@ -249,6 +274,7 @@ def test_everyday_uses() -> None:
     assert dataset.isel(time=[2, 0]).one_geometry.values[0] == POLYGON
 
 
+@pytest.mark.clause("d1.4-10")
 def test_netcdf(tmp_path: Path) -> None:
     """1.4: a dataset without geometries goes to NetCDF and back; an absent text is an empty one there."""
     table = make_table([{"time": 0, **FILLED}, {"time": 1}])
@@ -265,6 +291,7 @@ def test_netcdf(tmp_path: Path) -> None:
     xr.testing.assert_equal(loaded[others].drop_vars("id"), dataset[others].drop_vars("id"))
 
 
+@pytest.mark.clause("d1.4-10")
 def test_netcdf_of_geometries(tmp_path: Path) -> None:
     """1.4: xarray refuses to write geometries to NetCDF; written as WKT they come back, and can be ingested."""
     schema = Schema(DatasetKind.SPATIOTEMPORAL)

@@ -13,6 +13,7 @@ JUNE = ("2020-06-01", "2020-07-01")
 
 
 @pytest.mark.clause("1.11-8")
+@pytest.mark.clause("d1.1-11")
 def test_awaited_requests_give_the_same(ledger_url: str, sentinel2: TimeseriesCollection) -> None:
     """datasets, collections, info, load and find are awaited, and equal those of the synchronous client."""
 
@@ -35,6 +36,7 @@ def test_awaited_requests_give_the_same(ledger_url: str, sentinel2: TimeseriesCo
     assert found.identical(sentinel2.find(data["id"].to_numpy()[0]))
 
 
+@pytest.mark.clause("d1.1-12")
 def test_requests_overlap(ledger_url: str, sentinel2: TimeseriesCollection, monkeypatch: pytest.MonkeyPatch) -> None:
     """Four loads of one client are all under way before the first one ends."""
     from tilebox_celery.datasets.store.loading import Loading
@@ -56,3 +58,21 @@ def test_requests_overlap(ledger_url: str, sentinel2: TimeseriesCollection, monk
         return found
 
     assert [each.sizes["time"] for each in asyncio.run(ask())] == [9, 9, 9, 9]
+
+
+@pytest.mark.clause("d1.1-12")
+def test_bars_of_loads_at_once_all_end(
+    ledger_url: str, sentinel2: TimeseriesCollection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Loads of one gather draw a bar each, and give the same as one after the other."""
+
+    async def ask() -> list[Any]:
+        client = Client(ledger_url)
+        collection = (await client.dataset("open_data.copernicus.sentinel2_msi")).collection("S2B_S2MSI2A")
+        found = await asyncio.gather(*(collection.load(JUNE, show_progress=True) for _ in range(4)))
+        await client.close()
+        return found
+
+    expected = sentinel2.load(JUNE)
+    assert all(each.identical(expected) for each in asyncio.run(ask()))
+    assert capsys.readouterr().err.count("100%") >= 4

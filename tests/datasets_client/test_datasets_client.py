@@ -17,6 +17,7 @@ TIME = "2020-06-06T08:06:09.024"
 
 
 @pytest.mark.clause("1.11-1")
+@pytest.mark.clause("d1.1-2", "d1.2-9", "d1.2-10")
 def test_datasets_are_attributes_along_their_slug(datasets_client: Client, sentinel2: TimeseriesCollection) -> None:
     """A dataset is found by attribute access, and the editor can complete every name."""
     tree = datasets_client.datasets()
@@ -29,6 +30,7 @@ def test_datasets_are_attributes_along_their_slug(datasets_client: Client, senti
 
 
 @pytest.mark.clause("1.11-1")
+@pytest.mark.clause("d1.1-4")
 def test_an_unknown_dataset_is_not_found(datasets_client: Client) -> None:
     """Client.dataset of an unknown slug raises NotFoundError."""
     with pytest.raises(NotFoundError, match=r"No such dataset 'open_data\.nope'"):
@@ -36,6 +38,7 @@ def test_an_unknown_dataset_is_not_found(datasets_client: Client) -> None:
 
 
 @pytest.mark.clause("1.11-2")
+@pytest.mark.clause("d1.1-5", "d1.1-7", "d1.2-2", "d1.2-4")
 def test_collections_print_what_they_hold(sentinel2: TimeseriesCollection, datasets_client: Client) -> None:
     """Collections and their info are printed as the documents print them."""
     dataset = datasets_client.dataset("open_data.copernicus.sentinel2_msi")
@@ -50,6 +53,7 @@ def test_collections_print_what_they_hold(sentinel2: TimeseriesCollection, datas
     assert found["S2B_S2MSI2A"].info().count == 9
 
 
+@pytest.mark.clause("d1.1-6")
 def test_an_unknown_collection_is_reported_when_it_is_used(datasets_client: Client) -> None:
     """collection(name) is lazy: info, load and find raise NotFoundError in the documented words."""
     dataset = datasets_client.create_or_update_dataset("temporal", "a", [("x", int)])
@@ -62,6 +66,7 @@ def test_an_unknown_collection_is_reported_when_it_is_used(datasets_client: Clie
 
 @pytest.mark.clause("1.11-6")
 @pytest.mark.clause("1.11-4")
+@pytest.mark.clause("d1.4-1", "d1.4-9")
 def test_load_gives_the_documented_layout(sentinel2: TimeseriesCollection) -> None:
     """Coordinates, dimensions and dtypes are those of the documents."""
     data = sentinel2.load(("2020-06-06", "2020-06-07"))
@@ -90,6 +95,7 @@ def test_load_gives_the_documented_layout(sentinel2: TimeseriesCollection) -> No
         (TimeInterval(datetime(2020, 6, 6, 8, 6, 9, 24000), datetime(2020, 6, 7), start_exclusive=True), 0),
     ],
 )
+@pytest.mark.clause("d1.3-1", "d1.3-2", "d1.3-3", "d1.3-4")
 def test_every_form_of_time_loads_what_it_says(sentinel2: TimeseriesCollection, when: object, count: int) -> None:
     """Instants are exact to the millisecond, tuples half open, other iterables closed."""
     data = sentinel2.load(when)  # type: ignore[arg-type]  # one of many forms
@@ -98,6 +104,7 @@ def test_every_form_of_time_loads_what_it_says(sentinel2: TimeseriesCollection, 
 
 
 @pytest.mark.clause("1.11-4")
+@pytest.mark.clause("d1.4-8")
 def test_an_empty_load_has_no_dimensions(sentinel2: TimeseriesCollection) -> None:
     """Nothing found is xarray.Dataset() without dimensions, and no error."""
     assert sentinel2.load("1999-01-01").identical(xr.Dataset())
@@ -113,6 +120,7 @@ def test_skip_data_loads_metadata_alone(sentinel2: TimeseriesCollection) -> None
 
 
 @pytest.mark.clause("1.11-5")
+@pytest.mark.clause("d1.1-9", "d1.4-7")
 def test_find_has_no_time_dimension(sentinel2: TimeseriesCollection) -> None:
     """A datapoint found by its id is a Dataset with a scalar time."""
     every = sentinel2.load(TIME)
@@ -127,6 +135,7 @@ def test_find_has_no_time_dimension(sentinel2: TimeseriesCollection) -> None:
 
 
 @pytest.mark.clause("1.11-5")
+@pytest.mark.clause("d1.1-10")
 def test_find_says_what_is_wrong_with_an_id(sentinel2: TimeseriesCollection) -> None:
     """An absent id is NotFoundError, a text that is no UUID a ValueError."""
     with pytest.raises(NotFoundError, match="No such datapoint 017288aa-6980-0000-0000-000000000000"):
@@ -135,6 +144,7 @@ def test_find_says_what_is_wrong_with_an_id(sentinel2: TimeseriesCollection) -> 
         sentinel2.find("nope")
 
 
+@pytest.mark.clause("d1.1-16", "d1.7-10")
 def test_progress_ends_at_one(sentinel2: TimeseriesCollection, capsys: pytest.CaptureFixture[str]) -> None:
     """show_progress calls a function with rising fractions, or draws a bar on stderr."""
     fractions: list[float] = []
@@ -172,6 +182,7 @@ def _interrupt(fraction: float) -> None:
     raise KeyboardInterrupt(fraction)
 
 
+@pytest.mark.clause("d1.4-11")
 def test_xarray_habits_work(sentinel2: TimeseriesCollection) -> None:
     """concat, nearest selection and dropping duplicate times work on a load."""
     data = sentinel2.load(TIME)

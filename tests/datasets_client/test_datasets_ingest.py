@@ -1,5 +1,6 @@
 """Getting data in: every form, atomic, idempotent, and out again."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ import pystac
 import pytest
 import shapely
 
-from tilebox_celery.datasets import Client
+from tilebox_celery.datasets import Client, aio
 from tilebox_celery.datasets.sync.dataset import Dataset
-from tilebox_celery.errors import ArgumentError
+from tilebox_celery.errors import ArgumentError, NotFoundError
 
 ITEMS = Path(__file__).parents[1] / "data" / "stac" / "landsat-c2-l2.json"
 ALL = ("1970-01-01", "2100-01-01")
@@ -55,6 +56,7 @@ FORMS = {
 
 @pytest.mark.clause("2.datasets-3")
 @pytest.mark.parametrize("form", FORMS)
+@pytest.mark.clause("d1.7-7")
 def test_every_form_stores_the_same_datapoints(scenes: Dataset, form: str) -> None:
     """Records, columns, frames and features of the same values get the same ids, so a second form adds nothing."""
     collection = scenes.create_collection("c")
@@ -66,6 +68,7 @@ def test_every_form_stores_the_same_datapoints(scenes: Dataset, form: str) -> No
     assert collection.info().count == 2
 
 
+@pytest.mark.clause("d1.7-8")
 def test_what_was_loaded_can_be_ingested_again(scenes: Dataset, tmp_path: Path) -> None:
     """A load, and what an export of it holds, are ingested as the same datapoints."""
     from tilebox_celery.datasets.export import write
@@ -115,6 +118,7 @@ def test_a_bad_row_stores_nothing(scenes: Dataset) -> None:
 
 
 @pytest.mark.clause("2.datasets-3")
+@pytest.mark.clause("d1.7-9")
 def test_deleted_datapoints_are_gone(scenes: Dataset) -> None:
     """delete takes ids or a load, and says how many there were."""
     collection = scenes.create_collection("c")
@@ -127,6 +131,7 @@ def test_deleted_datapoints_are_gone(scenes: Dataset) -> None:
 
 
 @pytest.mark.clause("2.datasets-1")
+@pytest.mark.clause("d1.7-6")
 def test_fields_may_be_added_and_not_lost(datasets_client: Client, scenes: Dataset) -> None:
     """A new field is absent in old datapoints; a type that changes and a field that goes are refused."""
     collection = scenes.create_collection("c")
@@ -143,6 +148,7 @@ def test_fields_may_be_added_and_not_lost(datasets_client: Client, scenes: Datas
 
 
 @pytest.mark.clause("2.datasets-1")
+@pytest.mark.clause("d1.7-6")
 def test_a_deleted_collection_is_not_found(scenes: Dataset) -> None:
     """delete_collection removes a collection with its datapoints; a new one of its name is empty."""
     collection = scenes.create_collection("c")
@@ -152,3 +158,23 @@ def test_a_deleted_collection_is_not_found(scenes: Dataset) -> None:
 
     assert scenes.collections() == {}
     assert scenes.create_collection("c").info().count == 0
+
+
+@pytest.mark.clause("2.datasets-1")
+def test_a_deleted_dataset_is_not_found(datasets_client: Client, scenes: Dataset, ledger_url: str) -> None:
+    """delete_dataset refuses datapoints unless it is forced, in both clients, and says how many there were."""
+    scenes.create_collection("c").ingest(ROWS)
+    datasets_client.create_or_update_dataset("temporal", "my.other", [])
+
+    async def delete() -> list[int]:
+        client = aio.Client(ledger_url)
+        deleted = [await client.delete_dataset("my.other"), await client.delete_dataset("my.scenes", force=True)]
+        await client.close()
+        return deleted
+
+    with pytest.raises(ArgumentError, match=r"'my\.scenes' has 2 datapoints .* force=True"):
+        datasets_client.delete_dataset("my.scenes")
+    assert asyncio.run(delete()) == [0, 2]
+    assert list(datasets_client.datasets()) == []
+    with pytest.raises(NotFoundError, match=r"No such dataset 'my\.scenes'"):
+        datasets_client.delete_dataset("my.scenes")

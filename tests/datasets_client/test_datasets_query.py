@@ -11,6 +11,7 @@ JUNE = ("2020-06-01", "2020-07-01")
 
 
 @pytest.mark.clause("2.datasets-2")
+@pytest.mark.clause("d1.7-1")
 def test_a_filter_selects_as_xarray_does(sentinel2: TimeseriesCollection) -> None:
     """What the database selects is what a comparison of the loaded values selects."""
     everything = sentinel2.load(JUNE)
@@ -23,6 +24,7 @@ def test_a_filter_selects_as_xarray_does(sentinel2: TimeseriesCollection) -> Non
 
 
 @pytest.mark.clause("2.datasets-2")
+@pytest.mark.clause("d1.7-1", "d1.7-3")
 def test_an_area_selects_as_shapely_does(sentinel2: TimeseriesCollection) -> None:
     """What the database selects is what shapely selects of the loaded footprints."""
     everything = sentinel2.load(JUNE)
@@ -36,6 +38,7 @@ def test_an_area_selects_as_shapely_does(sentinel2: TimeseriesCollection) -> Non
 
 
 @pytest.mark.clause("2.datasets-2")
+@pytest.mark.clause("d1.7-2")
 def test_a_query_spans_collections(datasets_client: Client, sentinel2: TimeseriesCollection) -> None:
     """Dataset.query and Dataset.find look into all collections, or into those that are named."""
     dataset = datasets_client.dataset("open_data.copernicus.sentinel2_msi")
@@ -53,6 +56,7 @@ def test_a_query_spans_collections(datasets_client: Client, sentinel2: Timeserie
         dataset.query(temporal_extent=JUNE, collections=["nope"])
 
 
+@pytest.mark.clause("d1.7-11")
 def test_bad_queries_are_one_sentence(sentinel2: TimeseriesCollection) -> None:
     """A missing extent, an unknown field, a plain bool and a wrong area are refused by name."""
     with pytest.raises(ValueError, match="A temporal_extent for your query must be specified"):

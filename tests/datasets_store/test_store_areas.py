@@ -66,6 +66,7 @@ MODES = st.sampled_from(["intersects", "contains"])
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(geometries=st.lists(FOOTPRINTS, min_size=1, max_size=12), area=FOOTPRINTS, mode=MODES)
+@pytest.mark.clause("d1.7-3")
 def test_areas_on_the_sphere_equal_shapely_on_fixed_polygons(
     store: DatasetStore, geometries: list[BaseGeometry], area: BaseGeometry, mode: str
 ) -> None:
@@ -81,6 +82,7 @@ def test_areas_on_the_sphere_equal_shapely_on_fixed_polygons(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(geometries=st.lists(FOOTPRINTS, min_size=1, max_size=12), area=FOOTPRINTS, mode=MODES)
+@pytest.mark.clause("d1.7-3")
 def test_cartesian_areas_equal_plain_shapely(
     store: DatasetStore, geometries: list[BaseGeometry], area: BaseGeometry, mode: str
 ) -> None:

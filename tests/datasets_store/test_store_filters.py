@@ -191,6 +191,7 @@ def found(store: DatasetStore, collection: CollectionRecord, where: object) -> l
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(condition=FILTERS)
+@pytest.mark.clause("d1.7-4")
 def test_filters_find_what_python_finds(store: DatasetStore, condition: tuple[Expression, Truth]) -> None:
     """Random filters over every queryable type select exactly the rows whose condition is true."""
     collection = store.create_collection(store.create_or_update_dataset("a.filters", SCHEMA), "one", exists_ok=True)
@@ -200,6 +201,7 @@ def test_filters_find_what_python_finds(store: DatasetStore, condition: tuple[Ex
     assert found(store, collection, expression) == [place for place, row in enumerate(ROWS) if truth(row) is True]
 
 
+@pytest.mark.clause("d1.7-4")
 def test_what_is_unknown_is_found_neither_way(store: DatasetStore) -> None:
     """A filter and its opposite together leave out the rows without the field, as pandas does with NA."""
     collection = store.create_collection(store.create_or_update_dataset("a.filters", SCHEMA), "one")
@@ -234,6 +236,7 @@ def test_what_is_unknown_is_found_neither_way(store: DatasetStore) -> None:
         (field("one_int32") == field("one_int64"), "can be compared with a value only"),
     ],
 )
+@pytest.mark.clause("d1.7-5")
 def test_a_filter_that_does_not_fit_is_one_sentence(
     store: DatasetStore, collection: CollectionRecord, where: Expression, sentence: str
 ) -> None:
@@ -244,6 +247,7 @@ def test_a_filter_that_does_not_fit_is_one_sentence(
     assert sentence in str(error.value)
 
 
+@pytest.mark.clause("d1.7-5")
 def test_a_field_can_be_kept_out_of_filters(store: DatasetStore) -> None:
     """What a dataset declares as not queryable cannot stand in a filter."""
     collection = store.create_collection(store.create_or_update_dataset("a.filters", SCHEMA), "one")

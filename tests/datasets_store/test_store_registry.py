@@ -118,7 +118,7 @@ def test_a_connection_that_was_lost_is_replaced(
     store: DatasetStore, collection: CollectionRecord, connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a restart of the server the next call works: idle connections are asked before they are trusted."""
-    monkeypatch.setattr("tilebox_celery.datasets.store.connections.TRUSTED_SECONDS", 0.0)
+    monkeypatch.setattr("tilebox_celery.datasets.store.pool.TRUSTED_SECONDS", 0.0)
     store.ingest(collection, sample(5))
     connection.execute(
         "select pg_terminate_backend(pid) from pg_stat_activity"  # not those of tests that run at the same time

@@ -56,6 +56,7 @@ def test_ingesting_again_stores_nothing(store: DatasetStore, collection: Collect
     assert rows_of(load(store, collection)) == rows_of(table)
 
 
+@pytest.mark.clause("d1.7-7")
 def test_existing_datapoints_can_be_refused(store: DatasetStore, collection: CollectionRecord) -> None:
     """allow_existing=False refuses the whole call and names the datapoint."""
     table = sample(50)

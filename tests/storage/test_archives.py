@@ -132,6 +132,7 @@ def test_archive_without_its_folder_is_unpacked_alike(asf: Provider, tmp_path: P
     assert contents(path) == {"a.dat": b"data", "b/c.dat": b"data"}
 
 
+@pytest.mark.clause("d1.6-4")
 def test_archive_can_be_kept(asf: Provider, tmp_path: Path) -> None:
     """With extract=False the archive itself is returned; unpacking it later downloads nothing and leaves it there."""
     client = asf.client(tmp_path / "data")

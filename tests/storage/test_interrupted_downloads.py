@@ -101,6 +101,7 @@ def test_damaged_once_is_brought_again(remote: Provider, tmp_path: Path) -> None
     assert contents(client.download(remote.datapoint)) == remote.files
 
 
+@pytest.mark.clause("d1.6-3")
 def test_wrong_checksum_of_the_datapoint_is_told(asf: Provider, tmp_path: Path) -> None:
     """An archive that has not the md5sum or file_size of its datapoint is refused, and both values are told."""
     client = asf.client(tmp_path / "data")

@@ -14,16 +14,33 @@ from moto.s3.models import s3_backends
 from tests.storage.providers import EAGER, Provider
 from tests.storage.test_storage_conformance import contents
 from tilebox_celery.errors import ArgumentError, NotFoundError, StorageError
-from tilebox_celery.storage import ASFStorageClient, LocalFileSystemStorageClient, UmbraStorageClient
+from tilebox_celery.storage import (
+    ASFStorageClient,
+    CopernicusStorageClient,
+    LocalFileSystemStorageClient,
+    UmbraStorageClient,
+)
 from tilebox_celery.storage.granule import read_granule
 from tilebox_celery.storage.remote import Interrupted
 from tilebox_celery.storage.retrying import retry_after
 
-EXAMPLES = ["archive", "asf", "copernicus", "granule", "local", "names", "per_process", "progress", "quicklook"]
+EXAMPLES = [
+    "archive",
+    "asf",
+    "copernicus",
+    "granule",
+    "listing",
+    "local",
+    "names",
+    "per_process",
+    "progress",
+    "quicklook",
+]
 EXAMPLES += ["retrying", "umbra"]
 SENTINEL_5P = "Sentinel-5P/TROPOMI/L2__AER_AI/2024/08/01/S5P_NRTI_L2__AER_AI_20240801T000000.nc"
 
 
+@pytest.mark.clause("d1.6-2")
 def test_sentinel_5p_is_one_file(copernicus: Provider, tmp_path: Path) -> None:
     """A location that is an object gives the path of a file, and its name as the only object."""
     copernicus.s3.put_object(Bucket="eodata", Key=SENTINEL_5P, Body=b"\x89HDF")
@@ -38,6 +55,15 @@ def test_sentinel_5p_is_one_file(copernicus: Provider, tmp_path: Path) -> None:
     assert client.download_objects(datapoint, [path.name]) == path.parent
     client.delete(datapoint)
     assert not path.exists()
+
+
+@pytest.mark.clause("d1.6-8")
+def test_default_cache_is_that_of_the_documents() -> None:
+    """Without an argument products go to ~/.cache/tilebox; None means no cache."""
+    clients = (UmbraStorageClient(), CopernicusStorageClient("key", "secret"), ASFStorageClient("me", "secret"))
+
+    assert {client.cache_directory for client in clients} == {Path.home() / ".cache/tilebox"}
+    assert UmbraStorageClient(None).cache_directory is None
 
 
 def test_providers_may_share_a_cache(copernicus: Provider, umbra: Provider, tmp_path: Path) -> None:
@@ -104,6 +130,7 @@ def test_empty_fields_count_as_absent(value: object) -> None:
         read_granule({"location": value}).text("location")
 
 
+@pytest.mark.clause("d1.7-12")
 def test_local_client_hands_out_originals(tmp_path: Path) -> None:
     """Without a cache nothing is copied, and nothing of the root can be removed."""
     root = tmp_path / "archive"
@@ -135,6 +162,7 @@ def test_local_links_are_not_followed_out_of_the_root(tmp_path: Path) -> None:
         client.download({"location": "dead"})
 
 
+@pytest.mark.clause("d1.6-9")
 def test_quicklook_is_an_image(tmp_path: Path) -> None:
     """quicklook() finds the picture among the files, and returns it no larger than asked for."""
     image = pytest.importorskip("PIL.Image")

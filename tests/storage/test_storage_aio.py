@@ -18,6 +18,7 @@ def wrapped(provider: Provider, cache: Path | None, **options: Any) -> aio.Stora
     return aio.StorageClient(provider.client(cache, **options))
 
 
+@pytest.mark.clause("d1.7-12")
 def test_async_client_has_the_same_results(provider: Provider, tmp_path: Path) -> None:
     """Every method gives what the sync client gives."""
     client = wrapped(provider, tmp_path / "data")
@@ -42,6 +43,7 @@ def test_async_client_has_the_same_results(provider: Provider, tmp_path: Path) -
     asyncio.run(use())
 
 
+@pytest.mark.clause("d1.7-12")
 def test_clients_have_the_constructors_of_the_sync_ones(tmp_path: Path) -> None:
     """Names and arguments are the same, and no credentials are shown."""
     clients = [

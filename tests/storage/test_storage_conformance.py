@@ -23,6 +23,7 @@ def visible(folder: Path) -> list[str]:
 
 
 @pytest.mark.clause("1.12-1")
+@pytest.mark.clause("d1.6-1", "d1.6-3", "d1.6-5")
 def test_download_gives_the_documented_path(provider: Provider, tmp_path: Path) -> None:
     """The product lies in the cache at the path that the documents print, whole and right."""
     path = provider.client(tmp_path / "data").download(provider.datapoint)
@@ -31,6 +32,7 @@ def test_download_gives_the_documented_path(provider: Provider, tmp_path: Path) 
     assert contents(path) == provider.files
 
 
+@pytest.mark.clause("d1.6-6")
 def test_relative_cache_gives_relative_paths(
     provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,6 +59,7 @@ def test_cached_product_is_not_asked_for_again(provider: Provider, tmp_path: Pat
 
 
 @pytest.mark.parametrize("has_time", [True, False])
+@pytest.mark.clause("d1.6-7")
 def test_datapoint_may_be_a_dataset(provider: Provider, tmp_path: Path, has_time: bool) -> None:
     """A datapoint is data.isel(time=0), or a Dataset whose time has length one."""
     dataset = dataset_of([provider.datapoint])
@@ -67,6 +70,7 @@ def test_datapoint_may_be_a_dataset(provider: Provider, tmp_path: Path, has_time
 
 
 @pytest.mark.clause("1.12-2")
+@pytest.mark.clause("d1.6-7")
 def test_more_than_one_granule_is_refused(provider: Provider, tmp_path: Path) -> None:
     """Two granules at once, or none, get the sentence of the documents."""
     client = provider.client(tmp_path / "data")
@@ -109,6 +113,7 @@ def test_unknown_product_is_not_found(provider: Provider, tmp_path: Path) -> Non
     assert not (tmp_path / "data").exists() or visible(tmp_path / "data") == []
 
 
+@pytest.mark.clause("d1.6-8")
 def test_output_dir_takes_the_place_of_the_cache(provider: Provider, tmp_path: Path) -> None:
     """With output_dir the product lies there at the same path, and nothing else does."""
     client = provider.client(None)
@@ -122,6 +127,7 @@ def test_output_dir_takes_the_place_of_the_cache(provider: Provider, tmp_path: P
             client.download(provider.datapoint)
 
 
+@pytest.mark.clause("d1.6-9")
 def test_objects_are_listed_and_downloaded_one_by_one(provider: Provider, tmp_path: Path) -> None:
     """Objects lie beside the place of the product, which stays free for the whole."""
     client = provider.client(tmp_path / "data")
@@ -147,6 +153,7 @@ def test_unknown_object_is_named(provider: Provider, tmp_path: Path) -> None:
         client.download_objects(provider.datapoint, "B02.jp2")
 
 
+@pytest.mark.clause("d1.6-9")
 def test_delete_removes_one_product(provider: Provider, tmp_path: Path) -> None:
     """delete() removes the product with its objects, and may be called again."""
     client = provider.client(tmp_path / "data")
@@ -159,6 +166,7 @@ def test_delete_removes_one_product(provider: Provider, tmp_path: Path) -> None:
     assert list((tmp_path / "data").iterdir()) == []
 
 
+@pytest.mark.clause("d1.6-9")
 def test_destroy_cache_removes_only_what_it_has_stored(provider: Provider, tmp_path: Path) -> None:
     """destroy_cache() leaves files of others, even where the cache directory is not its own."""
     client = provider.client(tmp_path / "data")

@@ -1,14 +1,14 @@
 """``tilebox-celery dataset``: list, describe, make and fill datasets."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tilebox_celery.cli import output
 from tilebox_celery.cli.dataset_fields import read_field_options
+from tilebox_celery.cli.dataset_sources import is_listing, open_source
 from tilebox_celery.cli.dataset_views import dataset_document, field_rows, info_document
-from tilebox_celery.cli.framework import ask, command, noun
+from tilebox_celery.cli.framework import command, noun
 from tilebox_celery.cli.opening import open_datasets
 from tilebox_celery.errors import ArgumentError, NotFoundError
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tilebox_celery.datasets.sync.client import Client
     from tilebox_celery.datasets.sync.dataset import Dataset
 
+_SHOWN = 10
+"""Sentences on products that were left out."""
 app = noun("List, create, fill, query and export datasets of satellite metadata.")
 
 Slug = Annotated[str, typer.Argument(metavar="DATASET", help="Its dotted name, such as open_data.umbra.sar.")]
@@ -23,7 +25,8 @@ Source = Annotated[
     str,
     typer.Argument(
         metavar="SOURCE",
-        help="A file (.json, .ndjson, .geojson, .parquet, .nc), or the URL of a STAC API search.",
+        help="A file (.json, .ndjson, .geojson, .parquet, .nc), the URL of a STAC API search, or, for open data, "
+        "s3://BUCKET/PATH or a folder with products.",
     ),
 ]
 
@@ -106,7 +109,7 @@ def create_dataset(
         output.say(f"{dataset.slug} has {len(dataset.fields)} fields: 'tilebox-celery dataset get {slug}' shows them.")
 
 
-@command(app, "ingest", short_help="Store the datapoints of a file or a STAC API.")
+@command(app, "ingest", short_help="Store the datapoints of a file, a STAC API or a provider's storage.")
 def ingest(
     slug: Slug,
     source: Source,
@@ -117,20 +120,33 @@ def ingest(
     create: Annotated[
         bool, typer.Option("--create", help="Make the collection, and the dataset with the source's fields, if needed.")
     ] = False,
+    endpoint_url: Annotated[
+        str | None, typer.Option("--endpoint-url", metavar="URL", help="The S3 service, if it is not the provider's.")
+    ] = None,
 ) -> None:
     """Store datapoints, all of a collection's or none; what is there already is not stored twice."""
     from tilebox_celery.datasets.sync.open_data import is_open_dataset, read_open_tables
 
     if collection is None and not is_open_dataset(slug):
         raise ArgumentError(f"--collection is missing: {slug} is no open data, which knows where its products belong.")
-    readable = _readable(source)
+    readable = open_source(slug, source, endpoint_url)
+    if collection is not None and is_listing(readable):
+        raise ArgumentError(f"--collection cannot be chosen: each product of {source} belongs to the one of its kind.")
     dataset = _find_or_create(open_datasets(), slug, readable, create)
-    parts = read_open_tables(slug, readable) if collection is None else {collection: readable}
+    skipped: list[str] = []
+    if collection is None:
+        parts = read_open_tables(slug, readable, skip=skipped.append, show_progress=draws())
+    else:
+        parts = {collection: readable}
     told = [_ingest_part(dataset, name, part, create or collection is None) for name, part in parts.items()]
+    for sentence in skipped[:_SHOWN]:
+        output.say(f"Skipped: {sentence}")
+    if len(skipped) > _SHOWN:
+        output.say(f"Skipped: {len(skipped) - _SHOWN:,} more.")
     if output.mode.json:
         output.show_document(told)
     elif not told:
-        output.say("There is nothing in the source.")
+        output.say(f"There is nothing in {source} that {slug} could hold.")
     for each in [] if output.mode.json else told:
         output.say(f"{each['collection']}: {each['read']:,} datapoints read, {each['stored']:,} of them new.")
 
@@ -141,23 +157,6 @@ def _ingest_part(dataset: "Dataset", name: str, data: Any, create: bool) -> dict
     ids = target.ingest(data, show_progress=draws())
     stored = (target.info().count or 0) - before
     return {"dataset": dataset.slug, "collection": name, "read": len(ids), "stored": stored}
-
-
-@command(app, "delete", short_help="Delete a collection with its datapoints.")
-def delete_collection(
-    slug: Slug,
-    collection: Annotated[str, typer.Argument(metavar="COLLECTION", help="The collection to delete.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-) -> None:
-    """Delete a collection with all its datapoints."""
-    dataset = open_datasets().dataset(slug)
-    info = dataset.collection(collection).info()
-    ask(f"Delete collection {collection} of {slug} with {info.count:,} datapoints", yes)
-    dataset.delete_collection(collection)
-    if output.mode.json:
-        output.show_document({"dataset": slug, "collection": collection, "deleted": info.count})
-    else:
-        output.say(f"Deleted {info.count:,} datapoints.")
 
 
 def _find_or_create(client: "Client", slug: str, source: Any, create: bool) -> "Dataset":
@@ -173,14 +172,6 @@ def _find_or_create(client: "Client", slug: str, source: Any, create: bool) -> "
         return create_open_dataset(client, slug)
     schema = infer(source)
     return client.create_or_update_dataset(schema.kind, slug, schema.fields)
-
-
-def _readable(source: str) -> Any:
-    if source.lower().startswith(("http://", "https://")):
-        return source
-    if not Path(source).is_file():
-        raise ArgumentError(f"{source} cannot be read: there is no such file.")
-    return Path(source)
 
 
 def draws() -> bool:

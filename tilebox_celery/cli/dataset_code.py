@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from tilebox_celery.observability.text import escape
+
 
 def snippet(
     slug: str,
@@ -64,10 +66,24 @@ def _extent(time: str) -> str:
     return f"({_quoted(first)}, {_quoted(last)})" if slash else _quoted(time)
 
 
-def _area(text: str) -> str:
+def corners(text: str) -> list[float] | None:
+    """Return west, south, east and north if a text is these four numbers; WKT may have three commas, too.
+
+    Example:
+        >>> corners("7,50,8.5,51"), corners("POLYGON ((0 0, 1 0, 1 1, 0 0))")
+        ([7.0, 50.0, 8.5, 51.0], None)
+    """
     numbers = text.split(",")
-    if len(numbers) == 4:
-        return f"shapely.box({', '.join(str(float(each)) for each in numbers)})"
+    try:
+        return [float(each) for each in numbers] if len(numbers) == 4 else None
+    except ValueError:
+        return None
+
+
+def _area(text: str) -> str:
+    box = corners(text)
+    if box is not None:
+        return f"shapely.box({', '.join(map(str, box))})"
     if _is_file(text):
         return f"shapely.from_geojson(Path({_quoted(text)}).read_text())"
     return f"shapely.from_wkt({_quoted(text)})"
@@ -78,4 +94,4 @@ def _is_file(text: str) -> bool:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
+    return escape(json.dumps(text, ensure_ascii=False))

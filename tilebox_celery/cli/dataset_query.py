@@ -8,7 +8,7 @@ import typer
 
 from tilebox_celery.cli import output
 from tilebox_celery.cli.dataset import Slug, draws
-from tilebox_celery.cli.dataset_code import snippet
+from tilebox_celery.cli.dataset_code import corners, snippet
 from tilebox_celery.cli.dataset_fields import conditions_code, read_conditions
 from tilebox_celery.cli.framework import command
 from tilebox_celery.cli.opening import open_datasets
@@ -63,7 +63,7 @@ def query(
         if output.mode.json:
             output.show_document({"code": text})
         else:
-            output.show(text)
+            output.show_code(text)
         return
     dataset = open_datasets().dataset(slug)
     data = _select(dataset, time, collections, where, area, skip_data)
@@ -146,10 +146,10 @@ def read_area(text: str) -> Any:
     """
     import shapely
 
-    numbers = text.split(",")
+    box = corners(text)
     try:
-        if len(numbers) == 4:
-            return shapely.box(*(float(each) for each in numbers))
+        if box is not None:
+            return shapely.box(*box)
         if Path(text).is_file():
             return shapely.union_all(shapely.from_geojson(_geometries(Path(text))))
         return shapely.from_wkt(text)

@@ -10,6 +10,7 @@ from tilebox_celery.cli import (
     celery_commands,
     cluster,
     dataset,
+    dataset_delete,
     dataset_query,
     db,
     demo,
@@ -70,6 +71,7 @@ app.add_typer(runner.app, name="runner")
 app.add_typer(job.app, name="job")
 app.add_typer(cluster.app, name="cluster")
 dataset_query.add_to(dataset.app)
+dataset_delete.add_to(dataset.app)
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(db.app, name="db")
 celery_commands.add_to(app)

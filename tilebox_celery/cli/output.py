@@ -77,6 +77,12 @@ def show(text: "RenderableType") -> None:
     sys.stdout.flush()
 
 
+def show_code(text: str) -> None:
+    """Print a program as it is: no line is broken, however narrow the terminal."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
 def say(text: str) -> None:
     """Tell people something beside the result, on stderr."""
     stderr().print(clean(text), style="dim", soft_wrap=True)

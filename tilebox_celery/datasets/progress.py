@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 Page = TypeVar("Page")
+Thing = TypeVar("Thing")
 STEPS = 1000
 """Parts of a bar: a fraction is shown in permille."""
 
@@ -43,3 +44,27 @@ def follow(pages: Iterable[tuple[Page, float]], show: bool | Callable[[float], o
     else:
         for page, _ in pages:
             yield page
+
+
+def count(things: Iterable[Thing], show: bool, title: str, unit: str) -> Iterator[Thing]:
+    """Yield things of which nobody knows how many there are, and show how many there were so far.
+
+    Args:
+        things: To yield.
+        show: Whether to draw that on stderr.
+        title: Of the line.
+        unit: Names many of them.
+
+    Example:
+        >>> list(count("abc", False, "Reading", "letters"))
+        ['a', 'b', 'c']
+    """
+    if not show:
+        yield from things
+        return
+    from tqdm.auto import tqdm
+
+    with tqdm(desc=title, bar_format=f"{{desc}}: {{n_fmt}} {unit} in {{elapsed}}") as bar:
+        for thing in things:
+            yield thing
+            bar.update()

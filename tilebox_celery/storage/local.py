@@ -10,6 +10,7 @@ from tilebox_celery.errors import ArgumentError, NotFoundError, StorageError
 from tilebox_celery.storage.archive import ArchiveLimits
 from tilebox_celery.storage.client import PathLike, StorageClient
 from tilebox_celery.storage.granule import Granule, read_granule
+from tilebox_celery.storage.listing import LocalListing
 from tilebox_celery.storage.names import safe_path
 from tilebox_celery.storage.remote import CHUNK_BYTES, Body, Changed, Product, RemoteFile
 from tilebox_celery.storage.shelf import Shelf
@@ -42,6 +43,10 @@ class LocalFileSystemStorageClient(StorageClient):
         """
         self.root = Path(root).expanduser()
         super().__init__(_FileSource(self.root), Connections(2), cache_directory, ArchiveLimits())
+
+    def listing(self, path: str = "") -> LocalListing:
+        """Return what lies below a folder of the root, of which `datasets` can make datapoints."""
+        return LocalListing(self.root / path)
 
     def download(
         self, datapoint: Any, output_dir: PathLike | None = None, extract: bool = True, show_progress: bool = False

@@ -64,6 +64,43 @@ class S3Source:
         ]
         return _without_markers(files, key, self._bucket.provider)
 
+    @property
+    def bucket_name(self) -> str:
+        """The name of the bucket."""
+        return self._bucket.name
+
+    def list_page(self, prefix: str, delimiter: str, token: str) -> tuple[list[tuple[str, int | None]], str]:
+        """Return keys with their sizes, folders without one, and the token of the next page; empty at the end.
+
+        Args:
+            prefix: Of the keys; with a slash at the end it is a folder.
+            delimiter: A slash stops at the folders below it, an empty text goes through all of them.
+            token: Of the page before; empty for the first one.
+
+        Raises:
+            Interrupted: Another attempt may succeed.
+            TileboxCeleryError: It may not.
+        """
+        request = {"ContinuationToken": token} if token else {}
+        with self._translated(prefix):
+            page = self._client.get().list_objects_v2(
+                Bucket=self._bucket.name, Prefix=prefix, Delimiter=delimiter, **request
+            )
+        folders: list[tuple[str, int | None]] = [(each["Prefix"], None) for each in page.get("CommonPrefixes", [])]
+        files = [(each["Key"], each["Size"]) for each in page.get("Contents", [])]
+        return sorted([*folders, *files]), page.get("NextContinuationToken", "")
+
+    def read(self, key: str) -> bytes:
+        """Return a small object.
+
+        Raises:
+            Interrupted: Another attempt may succeed.
+            TileboxCeleryError: It may not.
+        """
+        with self._translated(key):
+            body: bytes = self._client.get().get_object(Bucket=self._bucket.name, Key=key)["Body"].read()
+            return body
+
     @contextmanager
     def open(self, file: RemoteFile, start: int, end: int | None, version: str | None) -> Iterator[Body]:
         """Open a range of an object; see `Source`."""

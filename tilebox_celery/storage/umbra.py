@@ -5,6 +5,7 @@ from pathlib import PurePosixPath
 from tilebox_celery.storage.archive import ArchiveLimits
 from tilebox_celery.storage.client import DEFAULT_CACHE, PathLike, StorageClient
 from tilebox_celery.storage.granule import Granule
+from tilebox_celery.storage.listing import S3Listing
 from tilebox_celery.storage.names import safe_path
 from tilebox_celery.storage.remote import Product
 from tilebox_celery.storage.retrying import RetryPolicy
@@ -52,6 +53,14 @@ class UmbraStorageClient(StorageClient):
         self._source, self._bucket = S3Source(place, max_concurrent), bucket
         connections = Connections(max_concurrent, retry or RetryPolicy())
         super().__init__(self._source, connections, cache_directory, ArchiveLimits())
+
+    def listing(self, path: str = "") -> S3Listing:
+        """Return what lies below a path of the bucket, of which `datasets` can make datapoints.
+
+        Args:
+            path: Of a folder, such as ``sar-data/tasks/ad hoc``.
+        """
+        return S3Listing(self._source, self._engine.connections, path)
 
     def _product(self, granule: Granule) -> Product:
         text = granule.text("location").removeprefix(f"s3://{self._bucket}/").strip("/").removeprefix(PREFIX)

@@ -58,6 +58,10 @@ class Client:
         )
         return Dataset(made)
 
+    async def delete_dataset(self, slug: str, *, force: bool = False) -> int:
+        """Delete a dataset with its collections; see `datasets.Client.delete_dataset`."""
+        return await to_thread(self._client.delete_dataset, slug, force=force)
+
     async def close(self) -> None:
         """Close all connections."""
         await to_thread(self._client.close)

@@ -8,6 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from tilebox_celery.datasets.garbage import collector_paused
+from tilebox_celery.datasets.listing import Listing, Skip, refuse
+from tilebox_celery.datasets.open_data.listing import ListItems, read_listing
 from tilebox_celery.datasets.schema import Schema
 from tilebox_celery.datasets.stac.products import Item, hrefs, product_folder, product_name
 from tilebox_celery.datasets.stac.sources import ItemSource, read_items_and
@@ -65,7 +67,8 @@ class OpenDataset:
         listing_url: Where the provider lists its products, as a source of items; parameters narrow a search.
         name_pattern: Matches the beginning of the name of each of its products.
         describe: Reads the names of a product, and the provider's own properties.
-        prepare: Makes a STAC item of an entry of the provider's listing, where that is none.
+        list_items: Makes items of the files in the provider's storage, or says why that cannot be.
+        prepare: Makes a STAC item of an entry of the provider's search, where that is none.
     """
 
     slug: str
@@ -77,18 +80,25 @@ class OpenDataset:
     listing_url: str
     name_pattern: re.Pattern[str] = field(repr=False)
     describe: Describe = field(repr=False)
+    list_items: ListItems = field(repr=False)
     prepare: Callable[[Item], Item] = field(repr=False, default=lambda item: item)
 
-    def read_tables(self, source: ItemSource) -> Iterator[dict[str, pa.Table]]:
+    def read_tables(
+        self, source: ItemSource | Listing, skip: Skip = refuse, show_progress: bool = False
+    ) -> Iterator[dict[str, pa.Table]]:
         """Yield tables by the name of their collection, for some items of a source at a time.
 
         Args:
             source: As for `stac.read_items`, or the provider's own listing.
+            skip: Takes a sentence on each product of a listing that cannot be used; by default it is an error.
+            show_progress: Whether to draw how many products of a listing were read so far.
 
         Raises:
             ArgumentError: An item cannot be used, or is a product of another dataset; it names the item and why.
             CatalogUnavailable: A URL cannot be reached.
         """
+        if isinstance(source, Listing):
+            return read_listing(self, source, skip, show_progress)
         return read_items_and(self.items_to_tables, source)
 
     def items_to_tables(self, items: list[Item], first_number: int = 0) -> dict[str, pa.Table]:

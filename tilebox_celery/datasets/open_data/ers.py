@@ -26,6 +26,7 @@ from tilebox_celery.datasets.open_data.fields import (
     text,
     truth,
 )
+from tilebox_celery.datasets.open_data.listing import not_listed
 from tilebox_celery.datasets.schema import DatasetKind, Schema
 from tilebox_celery.datasets.stac.products import Item
 
@@ -117,5 +118,9 @@ ERS_SAR = OpenDataset(
     listing_url="https://api.daac.asf.alaska.edu/services/search/param?platform=ERS-1,ERS-2&output=geojson",
     name_pattern=_NAME,
     describe=_describe,
+    list_items=not_listed(
+        "ASF has no folders to list, and the names of its products no time: ingest the URL of its search, which ends "
+        "with output=geojson, or a file with the answer."
+    ),
     prepare=_prepare,
 )

@@ -15,6 +15,7 @@ from tilebox_celery.datasets.open_data.fields import (
     number,
     text,
 )
+from tilebox_celery.datasets.open_data.listing import not_listed
 from tilebox_celery.datasets.schema import DatasetKind, Schema
 from tilebox_celery.datasets.stac.products import Item
 
@@ -78,4 +79,8 @@ LANDSAT8_OLI_TIRS = OpenDataset(
     listing_url="https://landsatlook.usgs.gov/stac-server/search?collections=landsat-c2l1,landsat-c2l2-sr,landsat-c2l2-st",
     name_pattern=_NAME,
     describe=_describe,
+    list_items=not_listed(
+        "The names of Landsat products have no time of day, so that no datapoint can be made of a listing: "
+        "ingest the URL of a STAC API search, or a STAC file."
+    ),
 )

@@ -15,6 +15,7 @@ from tilebox_celery.datasets.open_data.fields import (
     integer,
     text,
 )
+from tilebox_celery.datasets.open_data.listed_names import list_names
 from tilebox_celery.datasets.schema import DatasetKind, Schema
 
 _NAME = re.compile(
@@ -87,4 +88,5 @@ SENTINEL1_SAR = OpenDataset(
     listing_url=f"{STAC_SEARCH}?collections=sentinel-1-grd,sentinel-1-slc",
     name_pattern=_NAME,
     describe=_describe,
+    list_items=list_names,
 )

@@ -15,6 +15,7 @@ from tilebox_celery.datasets.open_data.fields import (
     number,
     text,
 )
+from tilebox_celery.datasets.open_data.listed_names import list_names
 from tilebox_celery.datasets.schema import DatasetKind, Schema
 
 _NAME = re.compile(
@@ -76,4 +77,5 @@ SENTINEL2_MSI = OpenDataset(
     listing_url=f"{STAC_SEARCH}?collections=sentinel-2-l1c,sentinel-2-l2a",
     name_pattern=_NAME,
     describe=_describe,
+    list_items=list_names,
 )

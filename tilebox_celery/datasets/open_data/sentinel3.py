@@ -14,6 +14,7 @@ from tilebox_celery.datasets.open_data.fields import (
     RELATIVE_ORBIT,
     choice,
 )
+from tilebox_celery.datasets.open_data.listed_names import list_names
 from tilebox_celery.datasets.schema import DatasetKind, Schema
 
 _NAME = re.compile(
@@ -85,4 +86,5 @@ SENTINEL3 = OpenDataset(
     listing_url=STAC_SEARCH,
     name_pattern=_NAME,
     describe=_describe,
+    list_items=list_names,
 )

@@ -11,6 +11,7 @@ from tilebox_celery.datasets.open_data.fields import (
     choice,
     text,
 )
+from tilebox_celery.datasets.open_data.listed_names import list_names
 from tilebox_celery.datasets.schema import DatasetKind, Schema
 
 _NAME = re.compile(
@@ -63,4 +64,5 @@ SENTINEL5P_TROPOMI = OpenDataset(
     listing_url=STAC_SEARCH,
     name_pattern=_NAME,
     describe=_describe,
+    list_items=list_names,
 )

@@ -20,6 +20,7 @@ from tilebox_celery.datasets.open_data.fields import (
     number,
     text,
 )
+from tilebox_celery.datasets.open_data.listed_umbra import list_umbra
 from tilebox_celery.datasets.schema import DatasetKind, Schema
 from tilebox_celery.datasets.stac.products import Item, hrefs
 
@@ -98,4 +99,5 @@ UMBRA_SAR = OpenDataset(
     listing_url="https://umbra-open-data-catalog.s3.us-west-2.amazonaws.com/stac/catalog.json",
     name_pattern=_NAME,
     describe=_describe,
+    list_items=list_umbra,
 )

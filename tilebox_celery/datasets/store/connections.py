@@ -1,16 +1,13 @@
-"""Keep a few open connections to Postgres: psycopg ones for the catalog, ADBC ones for whole columns of Arrow."""
+"""Connect to Postgres, by psycopg for the catalog and by ADBC for whole columns of Arrow; errors are one sentence."""
 
-import os
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any, Generic, Protocol, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tilebox_celery.datasets.store.arrow_connection import ArrowConnection, ArrowError, ArrowOperationalError
+from tilebox_celery.datasets.store.pool import Pool
 from tilebox_celery.errors import (
     ArgumentError,
     AuthenticationError,
@@ -24,86 +21,6 @@ from tilebox_celery.settings import Settings, redact_url
 PLANNER = "-c jit=off"
 """Sampled plans, unlike those of the ledger: a filter may need any of them."""
 NAME = "tilebox-celery datasets"
-KEPT = 8
-"""Idle connections of each sort; an asynchronous client rarely overlaps more loads."""
-TRUSTED_SECONDS = 1.0
-"""A connection that was idle for longer is asked first: the embedded servers may have stopped meanwhile."""
-
-
-class Closable(Protocol):
-    """A connection of either sort."""
-
-    def execute(self, query: Any, /) -> Any:
-        """Run a statement."""
-
-    def close(self) -> None:
-        """End it."""
-
-
-C = TypeVar("C", bound=Closable)
-
-
-class Pool(Generic[C]):
-    """Connections of one sort that wait for their next use; a fork starts with none.
-
-    Args:
-        connect: Opens one.
-    """
-
-    def __init__(self, connect: Callable[[], C]) -> None:
-        self._connect = connect
-        self._lock = threading.Lock()
-        self._idle: list[tuple[float, C]] = []
-        self._process = os.getpid()
-
-    @contextmanager
-    def take(self) -> Iterator[C]:
-        """Lend a connection; one on which anything failed is not lent again."""
-        connection = self._find() or self._connect()
-        try:
-            yield connection
-        except BaseException:
-            with suppress(Exception):
-                connection.close()
-            raise
-        with self._lock:
-            is_kept = self._process == os.getpid() and len(self._idle) < KEPT
-            if is_kept:
-                self._idle.append((time.monotonic(), connection))
-        if not is_kept:
-            connection.close()
-
-    def close(self) -> None:
-        """Close the idle ones."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for _, connection in idle:
-            with suppress(Exception):
-                connection.close()
-
-    def _find(self) -> C | None:
-        while True:
-            with self._lock:
-                if self._process != os.getpid():
-                    # The sockets belong to the parent: they are left alone, not closed.
-                    _inherited.extend(connection for _, connection in self._idle)
-                    self._idle, self._process = [], os.getpid()
-                if not self._idle:
-                    return None
-                since, connection = self._idle.pop()
-            if time.monotonic() - since < TRUSTED_SECONDS:
-                return connection
-            try:
-                connection.execute(b"select 1")
-            except (psycopg.Error, ArrowError):
-                with suppress(Exception):
-                    connection.close()
-            else:
-                return connection
-
-
-_inherited: list[Any] = []
-"""Kept from being closed by the garbage collector of a forked process."""
 
 
 class Connections:
@@ -117,19 +34,19 @@ class Connections:
     def __init__(self, url: str, embedded: Settings | None) -> None:
         self.url = url
         self._embedded = embedded
-        self._catalog = Pool(self._open_catalog)
-        self._arrow = Pool(self._open_arrow)
+        self._catalog: Pool[Connection] = Pool()
+        self._arrow: Pool[ArrowConnection] = Pool()
 
     @contextmanager
     def catalog(self) -> Iterator[Connection]:
         """Lend a psycopg connection in autocommit mode."""
-        with self._sentences(), self._catalog.take() as connection:
+        with self._sentences(), self._catalog.take(self._open_catalog) as connection:
             yield connection
 
     @contextmanager
     def arrow(self) -> Iterator[ArrowConnection]:
         """Lend an ADBC connection in autocommit mode."""
-        with self._sentences(), self._arrow.take() as connection:
+        with self._sentences(), self._arrow.take(self._open_arrow) as connection:
             yield connection
 
     def close(self) -> None:

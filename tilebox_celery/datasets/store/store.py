@@ -1,6 +1,9 @@
 """The store of datasets: what the clients, synchronous and asynchronous, and the command line stand on."""
 
+from functools import partial
+
 from tilebox_celery.datasets.store.connections import Connections
+from tilebox_celery.datasets.store.dataset_deletion import delete_dataset
 from tilebox_celery.datasets.store.loading import Loading
 from tilebox_celery.datasets.store.registry import Registry
 from tilebox_celery.datasets.store.rows import Rows
@@ -21,6 +24,7 @@ class DatasetStore:
         self.datasets = self._registry.datasets
         self.find_dataset = self._registry.find_dataset
         self.create_or_update_dataset = self._registry.create_or_update_dataset
+        self.delete_dataset = partial(delete_dataset, connections)
         self.collections = self._registry.collections
         self.create_collection = self._registry.create_collection
         self.find_collection = self._registry.find_collection

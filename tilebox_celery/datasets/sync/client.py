@@ -39,7 +39,7 @@ class Client:
         given = database_url(url)
         self.settings = settings if given is None else replace(settings, ledger_url=given)
         self._token = token if token is not None else os.environ.get("TILEBOX_API_KEY")
-        self._opened: DatasetStore | None = None
+        self._opened: dict[str, DatasetStore] = {}
 
     def __repr__(self) -> str:
         url = self.settings.ledger_url
@@ -94,16 +94,39 @@ class Client:
         record = self._store.create_or_update_dataset(code_name, schema, name=name, description=description)
         return Dataset(self._store, record)
 
+    def delete_dataset(self, slug: str, *, force: bool = False) -> int:
+        """Delete a dataset with its collections: all of it, or nothing on any error.
+
+        Args:
+            slug: Its dotted name.
+            force: Whether to delete its datapoints with it; without, a dataset that has any is refused.
+
+        Returns:
+            How many datapoints there were.
+
+        Raises:
+            NotFoundError: There is no such dataset.
+            ArgumentError: It has datapoints, and `force` is False.
+
+        Example:
+            client.delete_dataset("my.scenes", force=True)
+        """
+        return self._store.delete_dataset(slug, force=force)
+
     def close(self) -> None:
         """Close all connections; the next request opens new ones."""
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        for name in list(self._opened):
+            self._opened.pop(name).close()
 
     @property
     def _store(self) -> "DatasetStore":
-        if self._opened is None:
+        store = self._opened.get("store")
+        if store is None:
             from tilebox_celery.datasets.store.open import open_store
 
-            self._opened = open_store(self.settings)
-        return self._opened
+            mine = open_store(self.settings)
+            # No lock, which a fork could inherit: the first of several threads wins, all use its store.
+            store = self._opened.setdefault("store", mine)
+            if store is not mine:
+                mine.close()
+        return store
