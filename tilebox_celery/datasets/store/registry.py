@@ -1,17 +1,15 @@
 """Create, change and find datasets and collections."""
 
 import re
-import time
 from collections.abc import Iterable
-from contextlib import suppress
-from itertools import chain, repeat
 from typing import Any, LiteralString
 
-from psycopg import errors, sql
+from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from tilebox_celery.datasets.schema import Schema
 from tilebox_celery.datasets.store.connections import Connections
+from tilebox_celery.datasets.store.patience import patiently
 from tilebox_celery.datasets.store.records import CollectionRecord, DatasetRecord
 from tilebox_celery.datasets.store.row_tables import NAMESPACE, change_table, create_table, lock_rows, table_name
 from tilebox_celery.errors import ArgumentError, NotFoundError
@@ -24,10 +22,6 @@ LOCK: LiteralString = "select pg_advisory_xact_lock(7414, 1)"
 COLLECTIONS: LiteralString = (
     "select c.id, c.key, c.name from tbd.collections c join tbd.datasets d on d.key = c.dataset_key where d.id = %s"
 )
-PATIENCE_MS = (250, 500, 1_000, 2_000, 4_000, 8_000)
-"""How long a change of a table waits for those who read it, and they for it; the last one again and again."""
-PAUSE_SECONDS = 0.05
-"""In which those go on who had to wait for the change."""
 
 
 class Registry:
@@ -65,8 +59,7 @@ class Registry:
     ) -> DatasetRecord:
         """Create a dataset, or bring it to a schema: fields may be added, and nothing is lost.
 
-        It waits until loads and ingests that are under way have ended. Now and then it lets those pass that wait for it
-        meanwhile: one of them may have to go on before the others can end.
+        It waits until loads and ingests that are under way have ended.
 
         Args:
             slug: Lower case words with dots between; what is before the last dot is its group.
@@ -82,16 +75,15 @@ class Registry:
                 f"The dataset slug {slug!r} cannot be used: it must be lower case words with dots between, such as "
                 "'open_data.copernicus.sentinel1_sar'."
             )
-        for patience_ms in chain(PATIENCE_MS, repeat(PATIENCE_MS[-1])):
-            with self._connections.catalog() as connection, suppress(errors.LockNotAvailable), connection.transaction():
-                connection.execute("select set_config('lock_timeout', %s, true)", (str(patience_ms),))
-                connection.execute(LOCK)
-                row = connection.execute(f"{DATASETS} where slug = %s", (slug,)).fetchone()
-                if row is None:
-                    return _create(connection, slug, schema, name or slug, description or "")
-                return _update(connection, _dataset(*row), schema, name, description)
-            time.sleep(PAUSE_SECONDS)
-        raise AssertionError  # the loop has no end
+
+        def change(connection: Connection) -> DatasetRecord:
+            connection.execute(LOCK)
+            row = connection.execute(f"{DATASETS} where slug = %s", (slug,)).fetchone()
+            if row is None:
+                return _create(connection, slug, schema, name or slug, description or "")
+            return _update(connection, _dataset(*row), schema, name, description)
+
+        return patiently(self._connections, change)
 
     def collections(self, dataset: DatasetRecord) -> list[CollectionRecord]:
         """Return all collections of a dataset, sorted by name."""
