@@ -1,5 +1,8 @@
 """Datasets and collections: created, found, changed, refused."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
 import pytest
 from store_sample import EVERY_TYPE, sample
 
@@ -127,6 +130,26 @@ def test_a_connection_that_was_lost_is_replaced(
 
     assert store.info(collection).total == 5
     assert store.find_dataset("group.every_type") == collection.dataset
+    assert [page.table.num_rows for page in store.load([collection], 0, 2**42)] == [5]
+
+
+def test_one_lost_connection_is_enough_to_doubt_the_others(
+    store: DatasetStore, collection: CollectionRecord, connection: Connection
+) -> None:
+    """When the server has restarted, one call says so, and the next one works: it takes no other lost connection."""
+    with ThreadPoolExecutor(3) as threads:
+        loads = [store.load([collection], 0, 2**42) for _ in range(3)]
+        store.ingest(collection, sample(5))
+        barrier = Barrier(3)
+        list(threads.map(lambda load: (barrier.wait(10), list(load)), loads))
+    connection.execute(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+        " where application_name = 'tilebox-celery datasets' and datname = current_database()"
+    )
+
+    with pytest.raises(LedgerUnavailable, match="was lost, try again"):
+        list(store.load([collection], 0, 2**42))
+    assert store.info(collection).total == 5
     assert [page.table.num_rows for page in store.load([collection], 0, 2**42)] == [5]
 
 

@@ -16,7 +16,7 @@ from tilebox_celery.datasets.store.incoming_rows import milliseconds
 from tilebox_celery.datasets.store.pages import merge, pages_of
 from tilebox_celery.datasets.store.records import CollectionRecord, DatasetRecord, Page
 from tilebox_celery.datasets.store.selection import canonical, in_interval, rows_of, select_rows
-from tilebox_celery.errors import ArgumentError
+from tilebox_celery.errors import ArgumentError, AuthenticationError, LedgerUnavailable
 
 FEW_ROWS = 4_096
 """Up to here the index of the rows is faster than to open a segment."""
@@ -182,7 +182,14 @@ class _Load:
                     # A page in the middle reaches to the next one; the last one ends with its last row, since what is
                     # ingested after it should leave it alone.
                     until = None if page.end_ms == end_ms else page.end_ms
-                    may_seal = segments.seal(self.connections, collection, seen, page.table, until)
+                    may_seal = self._seal(collection, seen, page.table, until)
+
+    def _seal(self, collection: CollectionRecord, seen: segments.Standing, table: pa.Table, end_ms: int | None) -> bool:
+        """Store a segment, which only makes loads faster: who may not, or has no room for it, loads all the same."""
+        try:
+            return segments.seal(self.connections, collection, seen, table, end_ms)
+        except (AuthenticationError, LedgerUnavailable):
+            return False
 
 
 def _runs(headers: Sequence[segments.SegmentHeader]) -> list[list[segments.SegmentHeader]]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, LiteralString
 
 from psycopg import sql
@@ -104,6 +105,9 @@ class Registry:
         """
         if not name.strip() or "\0" in name:
             raise ArgumentError(f"The collection name {name!r} cannot be used: it must be a text that is not empty.")
+        if exists_ok:
+            with suppress(NotFoundError):
+                return self.find_collection(dataset, name)  # takes no right to make one
         with self._connections.catalog() as connection:
             row = connection.execute(
                 "insert into tbd.collections (dataset_key, name) values (%s, %s)"
