@@ -8,6 +8,7 @@ import pytest
 MODULES = [
     "arrow_types",
     "canonical_rows",
+    "checked_tables",
     "garbage",
     "identifiers",
     "incoming",
@@ -19,6 +20,7 @@ MODULES = [
     "incoming_values",
     "incoming_vectors",
     "incoming_xarray",
+    "json_text",
     "listing",
     "schema",
     "time_arguments",

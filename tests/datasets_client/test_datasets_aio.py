@@ -1,15 +1,20 @@
 """The asynchronous client gives what the synchronous one gives, and its requests overlap."""
 
 import asyncio
-import threading
-from typing import Any
+from typing import Any, LiteralString
 
+import psycopg
 import pytest
 
 from tilebox_celery.datasets.aio import Client
+from tilebox_celery.datasets.store.selection import rows_of
 from tilebox_celery.datasets.sync.timeseries import TimeseriesCollection
 
 JUNE = ("2020-06-01", "2020-07-01")
+WAITING: LiteralString = (
+    "select count(*) from pg_stat_activity where datname = current_database()"
+    " and application_name = 'tilebox-celery datasets' and wait_event_type = 'Lock'"
+)
 
 
 @pytest.mark.clause("1.11-8")
@@ -37,24 +42,25 @@ def test_awaited_requests_give_the_same(ledger_url: str, sentinel2: TimeseriesCo
 
 
 @pytest.mark.clause("d1.1-12")
-def test_requests_overlap(ledger_url: str, sentinel2: TimeseriesCollection, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Four loads of one client are all under way before the first one ends."""
-    from tilebox_celery.datasets.store.loading import Loading
-
-    together = threading.Barrier(4, timeout=20)  # broken, and so an error, unless four arrive
-    load = Loading.load
-
-    def load_together(*args: Any, **options: Any) -> Any:
-        together.wait()
-        return load(*args, **options)
-
-    monkeypatch.setattr(Loading, "load", load_together)
+def test_requests_overlap(ledger_url: str, sentinel2: TimeseriesCollection) -> None:
+    """Four loads of one client are in the database at the same time: each waits there for the same locked table."""
+    rows = rows_of(sentinel2.record.dataset)
 
     async def ask() -> list[Any]:
         client = Client(ledger_url)
         collection = (await client.dataset("open_data.copernicus.sentinel2_msi")).collection("S2B_S2MSI2A")
-        found = await asyncio.gather(*(collection.load(JUNE) for _ in range(4)))
+        with psycopg.connect(ledger_url) as lock, psycopg.connect(ledger_url, autocommit=True) as watch:
+            lock.execute(f"lock table {rows} in access exclusive mode".encode())
+            loads = asyncio.gather(*(collection.load(JUNE) for _ in range(4)))
+            for _ in range(200):
+                await asyncio.sleep(0.1)
+                waiting = watch.execute(WAITING).fetchone()
+                if waiting == (4,):
+                    break
+            lock.rollback()
+        found = await loads
         await client.close()
+        assert waiting == (4,)
         return found
 
     assert [each.sizes["time"] for each in asyncio.run(ask())] == [9, 9, 9, 9]

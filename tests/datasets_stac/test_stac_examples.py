@@ -10,7 +10,6 @@ MODULES = [
     "open_data.copernicus",
     "stac.geojson",
     "stac.inference",
-    "stac.json_text",
     "stac.names",
     "stac.products",
     "stac.sources",

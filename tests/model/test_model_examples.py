@@ -4,6 +4,7 @@ import doctest
 import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,16 @@ def test_context_examples_run() -> None:
 
     assert result.attempted > 0
     assert result.failed == 0
+
+
+def test_the_page_on_inputs_is_true() -> None:
+    """Each example on the page about inputs prints what the page shows."""
+    page = Path(__file__).parents[2] / "docs" / "reference" / "inputs.md"
+
+    failed, attempted = doctest.testfile(str(page), module_relative=False)
+
+    assert attempted > 8
+    assert failed == 0
 
 
 def test_import_is_light() -> None:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from tilebox_celery.datasets.arrow_types import value_type
 from tilebox_celery.datasets.incoming_place import Place, shown
+from tilebox_celery.datasets.json_text import has_nul, is_canonical, strict_dumps
 from tilebox_celery.datasets.schema import FieldType
 from tilebox_celery.datasets.time_arguments import parse_instant
 from tilebox_celery.datasets.time_interval import EPOCH
@@ -25,7 +26,6 @@ _INTEGER_RANGES = {
 _NANOSECONDS_END = 1 << 63
 _MICROSECOND = timedelta(microseconds=1)
 _NANOSECOND_DIGITS = re.compile(r"\.\d{6}(\d{1,3})")
-_ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
 _LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
@@ -171,23 +171,30 @@ def _uuid(value: Any) -> bytes | None:
 def _json(value: Any) -> str:
     """Return JSON text, always the same for equal values."""
     try:
-        text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+        text = strict_dumps(value)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{shown(value)} is not JSON: {error}") from error
-    if _ESCAPED_NUL.search(text):
+    if has_nul(text):
         raise ValueError("a text in the JSON has a NUL character, which Postgres cannot store")
     return text
 
 
 def json_from_text(values: Sequence[Any], place: Place) -> pa.Array:
     """Return the Arrow array of JSON texts, each written in the one way in which we write its value."""
-    decoded: list[Any] = []
-    for index, text in enumerate(values):
-        try:
-            decoded.append(None if text is None else json.loads(text))
-        except ValueError as error:
-            raise place.refusal(index, f"{shown(text)} is no JSON text: {error}") from error
-    return read_values(decoded, FieldType.JSON, place)
+    return pa.array([_rewritten(text, index, place) for index, text in enumerate(values)], pa.string())
+
+
+def _rewritten(text: str | None, index: int, place: Place) -> str | None:
+    if text is None or (is_canonical(text) and text != "null"):
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise place.refusal(index, f"{shown(text)} is no JSON text: {error}") from error
+    try:
+        return None if is_missing(value) else _json(value)
+    except (ValueError, RecursionError) as error:
+        raise place.refusal(index, str(error).rstrip(".")) from error
 
 
 _READERS: dict[FieldType, Callable[[Any], Any]] = {

@@ -54,15 +54,17 @@ def read_datapoints(data: Any, schema: Schema) -> "pa.Table":
         ArgumentError: It cannot be read, or a row does not fit; nothing is stored then.
     """
     from tilebox_celery.datasets import incoming, stac
+    from tilebox_celery.datasets.arrow_types import table_schema
+    from tilebox_celery.datasets.checked_tables import is_checked
 
+    if is_checked(data) and data.schema.equals(table_schema(schema, with_ids=False)):
+        return data
     form, data = recognise(data)
     if form is Form.GEOJSON:
         return stac.geojson_to_table(data, schema)
     if form is Form.ROWS:
         return incoming.to_table(data, schema)
     import pyarrow as pa
-
-    from tilebox_celery.datasets.arrow_types import table_schema
 
     tables = list(stac.read_tables(data, schema))
     return pa.concat_tables(tables) if tables else table_schema(schema, with_ids=False).empty_table()

@@ -13,11 +13,16 @@ from pathlib import Path, PurePath
 from typing import Any
 from uuid import UUID
 
+from tilebox_celery.model.libraries import is_library_type
+from tilebox_celery.model.text import shown
+
 Encode = Callable[[Any], Any]
-"""Turns a value into something that JSON can hold, or into another value that has an `Encode`."""
+"""Turns a value into JSON data; raises TypeError or ValueError if it does not fit."""
 Decode = Callable[[Any], Any]
 """Turns a JSON value back; raises TypeError or ValueError if it does not fit."""
 
+JSON_TYPES = (str, int, float, bool, type(None), list, tuple, dict)
+"""What is JSON data as it stands, if what it holds is."""
 _DURATION = re.compile(r"(-?)P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)(?:\.(\d{1,6}))?S)?)?")
 
 
@@ -34,7 +39,6 @@ def register_codec(cls: type, encode: Encode, decode: Decode) -> None:
     """
     TEXT_CODECS.pop(cls, None)
     CODECS[cls] = (encode, decode)
-    _ENCODERS.clear()
 
 
 def encode_timedelta(value: timedelta) -> str:
@@ -83,9 +87,22 @@ def _decode_decimal(text: str) -> Decimal:
         raise ValueError(f"{text!r} is not a decimal number") from None
 
 
+def _encode_date(value: date) -> str:
+    if isinstance(value, datetime):
+        raise TypeError(f"expected a date, got {value!r:.80}")
+    return value.isoformat()
+
+
+def _encode_datetime(value: datetime) -> str:
+    text = value.isoformat()
+    if text == "NaT":  # that of pandas is a datetime
+        raise ValueError("NaT is no time; use None for a missing one")
+    return text
+
+
 TEXT_CODECS: dict[type, tuple[Encode, Decode]] = {
-    datetime: (methodcaller("isoformat"), datetime.fromisoformat),
-    date: (methodcaller("isoformat"), date.fromisoformat),
+    datetime: (_encode_datetime, datetime.fromisoformat),
+    date: (_encode_date, date.fromisoformat),
     time: (methodcaller("isoformat"), time.fromisoformat),
     timedelta: (encode_timedelta, decode_timedelta),
     UUID: (str, UUID),
@@ -99,28 +116,47 @@ TEXT_CODECS: dict[type, tuple[Encode, Decode]] = {
 """Types that are written as JSON text."""
 CODECS: dict[type, tuple[Encode, Decode]] = {}
 """Types that a user has registered."""
-_ENCODERS: dict[type, Encode] = {}
 
 
-def value_encoder(decoded: tuple[type, ...]) -> Encode:
-    """Build the `default` hook of an encoder: it turns a value that JSON does not know into one that it knows.
+def refuse_value(value: Any) -> Any:
+    """Turn the numbers of numpy into plain ones, and refuse all else that JSON does not know.
 
-    The hook raises TypeError for a type that is not supported, or that would come back as another one.
+    This is the `default` hook of the JSON encoder: by then all values that an annotation brings back are JSON data.
 
-    Args:
-        decoded: The classes that the annotation of a field brings back.
+    Raises:
+        TypeError: Always, except for a number of numpy; the message says whether the annotation is the reason.
     """
+    cls = type(value)
+    if hasattr(cls, "dtype") and hasattr(cls, "item"):
+        return _encode_scalar(value)
+    if _has_form(cls):
+        raise TypeError(f"its annotation would not bring {shown(value)} back as a {cls.__name__}")
+    raise TypeError(f"{cls.__name__} is not JSON")
 
-    def encode_value(value: Any) -> Any:
-        cls = type(value)
-        encode = _ENCODERS.get(cls)
-        if encode is None:
-            encode = _ENCODERS[cls] = _find_encoder(cls)
-        if encode is not _encode_scalar and not isinstance(value, decoded):
-            raise TypeError(f"its annotation would not bring {value!r:.80} back as a {cls.__name__}")
-        return encode(value)
 
-    return encode_value
+def encode_text(cls: type, base: type) -> Encode:
+    """Build the way to JSON for a class that is, or inherits from, one of `TEXT_CODECS`."""
+    encode, decode = TEXT_CODECS[base][0], decode_text(cls, base)
+
+    def checked(value: Any) -> Any:
+        if isinstance(value, base):
+            return encode(value)
+        return encode_data(value, decode)
+
+    return checked
+
+
+def encode_data(value: Any, decode: Decode) -> Any:
+    """Take JSON data in the place of a value, if it can be read there.
+
+    Raises:
+        TypeError, ValueError: It is no JSON data, or cannot be read.
+    """
+    data = value if isinstance(value, JSON_TYPES) else refuse_value(value)
+    if isinstance(data, tuple):
+        data = list(data)
+    decode(data)
+    return data
 
 
 def decode_text(cls: type, base: type) -> Decode:
@@ -167,31 +203,14 @@ def decode_enum(cls: type[Enum]) -> Decode:
     return decode
 
 
-def _find_encoder(cls: type) -> Encode:  # noqa: PLR0911 # one return per kind of class
-    for base in cls.__mro__:
-        if codec := CODECS.get(base) or TEXT_CODECS.get(base):
-            return codec[0]
-    if issubclass(cls, Enum):
-        return encode_enum
-    if is_dataclass(cls):
-        names = [field.name for field in stored_fields(cls)]
-        return lambda value: {name: getattr(value, name) for name in names}
-    if is_message(cls):
-        return lambda value: encode_bytes(value.SerializeToString())
-    if issubclass(cls, AbstractSet):
-        return _encode_set
-    if issubclass(cls, Mapping):
-        return dict
-    if hasattr(cls, "dtype") and hasattr(cls, "item"):
-        return _encode_scalar
-    raise TypeError(f"{cls.__name__} is not JSON")
-
-
-def _encode_set(value: AbstractSet[Any]) -> list[Any]:
-    try:
-        return sorted(value)  # equal sets give equal inputs
-    except TypeError:
-        return list(value)
+def _has_form(cls: type) -> bool:
+    return (
+        any(base in CODECS or base in TEXT_CODECS for base in cls.__mro__)
+        or issubclass(cls, Enum | AbstractSet | Mapping)
+        or is_dataclass(cls)
+        or is_message(cls)
+        or is_library_type(cls)
+    )
 
 
 def _encode_scalar(value: Any) -> Any:
@@ -199,5 +218,5 @@ def _encode_scalar(value: Any) -> Any:
     if getattr(value, "ndim", 0):
         raise TypeError(f"an array of shape {value.shape} is not JSON; put it into the job cache")
     if value.dtype.kind in "mM":
-        raise TypeError(f"{value!r} is not JSON; use a datetime or a timedelta")
+        raise TypeError(f"{value!r} is not JSON; annotate the field with its class, or use a datetime or a timedelta")
     return value.item()

@@ -9,13 +9,16 @@ import math
 from collections.abc import Callable
 from dataclasses import MISSING
 from operator import attrgetter
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from tilebox_celery.errors import InputError
-from tilebox_celery.model.codecs import Decode, Encode, is_message, register_codec, stored_fields, value_encoder
-from tilebox_celery.model.hints import Kind, decoded_classes, field_kinds, resolve_hints
+from tilebox_celery.model.codecs import Decode, Encode, is_message, refuse_value, register_codec, stored_fields
+from tilebox_celery.model.hints import field_kinds, resolve_hints
 from tilebox_celery.model.identifiers import TaskIdentifier
 from tilebox_celery.model.task import Task, task_identifier
+
+if TYPE_CHECKING:
+    from tilebox_celery.model.kinds import Kind
 
 __all__ = ["deserialize", "register_codec", "serialize"]
 
@@ -107,10 +110,8 @@ class _Codec:
         "cls",
         "decoders",
         "dump",
-        "encode_all",
         "encoders",
         "first",
-        "hooks",
         "kinds",
         "load",
         "message",
@@ -128,11 +129,9 @@ class _Codec:
         self.decoders: list[tuple[str, Decode]] = [
             (name, kind.decode) for name, kind in self.kinds.items() if kind.decode
         ]
-        classes = {name: decoded_classes(kind) for name, kind in self.kinds.items()}
-        self.hooks = {name: value_encoder(found) for name, found in classes.items()}
-        self.encoders = [(f"{json.dumps(name)}: ", _json_encoder(hook)) for name, hook in self.hooks.items()]
-        self.encode_all = _json_encoder(next(iter(self.hooks.values()))) if len(set(classes.values())) == 1 else None
-        """Encodes all fields at once, if the same is allowed in each."""
+        self.encoders: list[tuple[str, Encode]] = [
+            (name, kind.encode) for name, kind in self.kinds.items() if kind.encode
+        ]
         self.names = frozenset(names)
         self.required = frozenset(
             field.name for field in stored if field.default is MISSING and field.default_factory is MISSING
@@ -156,28 +155,29 @@ class _Codec:
             data: bytes = value.SerializeToString()
             return data
         try:
-            return self.encoders[0][1](value).encode()
-        except (TypeError, ValueError, RecursionError):
+            return _to_json(self.encoders[0][1](value) if self.encoders else value).encode()
+        except (TypeError, ValueError, LookupError, RecursionError):
             return self._encode_slowly({self.first: value})[self.first].encode()
 
     def _dump_many(self, task: Task) -> bytes:
-        values = self.values(task)
+        values = dict(zip(self.kinds, self.values(task), strict=True))
         try:
-            if self.encode_all is not None:
-                return self.encode_all(dict(zip(self.kinds, values, strict=True))).encode()
-            texts = [f"{key}{encode(value)}" for (key, encode), value in zip(self.encoders, values, strict=True)]
-            return ("{" + ", ".join(texts) + "}").encode()
-        except (TypeError, ValueError, RecursionError):
-            parts = self._encode_slowly(dict(zip(self.kinds, values, strict=True)))
+            data = values.copy() if self.encoders else values
+            for name, encode in self.encoders:
+                data[name] = encode(data[name])
+            return _to_json(data).encode()
+        except (TypeError, ValueError, LookupError, RecursionError):
+            parts = self._encode_slowly(values)
             return ("{" + ", ".join(f"{json.dumps(name)}: {text}" for name, text in parts.items()) + "}").encode()
 
     def _encode_slowly(self, values: dict[str, Any]) -> dict[str, str]:
         """Encode field by field: for keys that are not text, and to say which field is wrong and why."""
         texts = {}
         for name, value in values.items():
+            encode = self.kinds[name].encode
             try:
-                texts[name] = json.dumps(_plain(value, self.hooks[name]), allow_nan=False)
-            except (TypeError, ValueError, RecursionError) as error:
+                texts[name] = json.dumps(_plain(encode(value) if encode else value), allow_nan=False)
+            except (TypeError, ValueError, LookupError, RecursionError) as error:
                 reason = "it contains itself or is nested too deeply" if isinstance(error, RecursionError) else error
                 text = f"Task {self.cls.__name__}: the field {name!r} cannot be stored: {reason}."
                 raise InputError(text) from error
@@ -269,24 +269,23 @@ def _parse(data: bytes) -> Any:
     return value if end == len(text) else _decoder.decode(text)
 
 
-def _json_encoder(hook: Encode) -> Callable[[Any], str]:
-    return json.JSONEncoder(allow_nan=False, default=hook).encode
+_to_json: Callable[[Any], str] = json.JSONEncoder(allow_nan=False, default=refuse_value).encode
 
 
-def _plain(value: Any, encode: Encode) -> Any:
+def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not JSON; use None for a missing number")
     if isinstance(value, _NATIVE):
         return value
     if isinstance(value, list | tuple):
-        return [_plain(each, encode) for each in value]
+        return [_plain(each) for each in value]
     if isinstance(value, dict):
-        return {_plain_key(key, encode): _plain(each, encode) for key, each in value.items()}
-    return _plain(encode(value), encode)
+        return {_plain_key(key): _plain(each) for key, each in value.items()}
+    return _plain(refuse_value(value))
 
 
-def _plain_key(key: Any, encode: Encode) -> Any:
-    plain = _plain(key, encode)
+def _plain_key(key: Any) -> Any:
+    plain = _plain(key)
     if not isinstance(plain, _NATIVE):
         raise TypeError(f"the key {key!r:.80} is not JSON")
     return plain

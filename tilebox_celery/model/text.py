@@ -20,6 +20,16 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'es' if noun.endswith(('s', 'x', 'ch', 'sh')) else 's'}"
 
 
+def shown(value: object) -> str:
+    """Return how a value is shown in a message: its repr on one line, at most 80 characters of it.
+
+    Example:
+        >>> shown([1, "two"]), len(shown("a" * 100))
+        ("[1, 'two']", 80)
+    """
+    return " ".join(repr(value).split())[:80]
+
+
 def storable(text: str) -> str:
     """Replace what Postgres cannot hold (NUL and lone surrogates) by the replacement character.
 

@@ -76,4 +76,4 @@ def _is_online(item: Item) -> bool:
     said = properties.get("storage:tier") or properties.get("order:status")
     if isinstance(said, str):
         return said.lower() not in _OFFLINE
-    return next(hrefs(item), None) is not None
+    return bool(hrefs(item))

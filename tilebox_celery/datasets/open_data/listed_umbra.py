@@ -7,8 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from typing import Any
 
+from tilebox_celery.datasets.json_text import loads
 from tilebox_celery.datasets.listing import ListedEntry, Listing, Skip
-from tilebox_celery.datasets.stac.json_text import loads
 from tilebox_celery.datasets.stac.products import Item
 from tilebox_celery.errors import NotFoundError
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tilebox_celery.datasets.arrow_types import arrow_type
+from tilebox_celery.datasets.json_text import canonical_dumps
 from tilebox_celery.datasets.schema import Field, FieldType
 from tilebox_celery.datasets.stac.geometries import parse_geometries, to_wkb
-from tilebox_celery.datasets.stac.json_text import canonical_dumps
 from tilebox_celery.datasets.stac.times import fast_nanoseconds
 from tilebox_celery.datasets.stac.values import ValueRefused, reader_of
 

@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tilebox_celery.datasets.json_text import loads
 from tilebox_celery.datasets.stac.documents import is_catalog, items_of, walk_catalog
 from tilebox_celery.datasets.stac.geoparquet import read_geoparquet
-from tilebox_celery.datasets.stac.json_text import loads
 from tilebox_celery.errors import ArgumentError
+
+_BUFFER_BYTES = 1 << 20
+"""Of a file of one item a line; most lines are longer than what Python reads at once."""
 
 
 def read_file(path: Path) -> Iterable[Any]:
@@ -47,7 +50,7 @@ def _join(base: str, href: str) -> str:
 
 def _read_lines(path: Path) -> Iterator[Any]:
     try:
-        with path.open("rb") as lines:
+        with path.open("rb", buffering=_BUFFER_BYTES) as lines:
             for number, line in enumerate(lines, start=1):
                 if line.isspace():
                     continue

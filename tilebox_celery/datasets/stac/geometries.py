@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import shapely
 
-from tilebox_celery.datasets.stac.json_text import dumps
+from tilebox_celery.datasets.json_text import dumps
 from tilebox_celery.datasets.stac.values import ValueRefused
 
 _TYPES = frozenset(

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
 
-from tilebox_celery.datasets.stac.json_text import loads
+from tilebox_celery.datasets.json_text import loads
 from tilebox_celery.datasets.stac.products import Item
 from tilebox_celery.errors import ArgumentError
 

@@ -11,7 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from tilebox_celery.datasets.stac.json_text import dumps, loads
+from tilebox_celery.datasets.json_text import dumps, loads
 from tilebox_celery.errors import ArgumentError, CatalogUnavailable
 
 ATTEMPTS = 5

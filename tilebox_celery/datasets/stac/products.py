@@ -1,6 +1,5 @@
 """What an item says of its product by the names of its files: the product's name, its folder and its thumbnail."""
 
-from collections.abc import Iterator
 from typing import Any
 
 Item = dict[str, Any]
@@ -9,12 +8,10 @@ _NAME_PROPERTIES = ("s2:product_uri", "sentinel2:product_uri", "landsat:product_
 _THUMBNAIL_ASSETS = ("thumbnail", "preview", "quicklook", "browse", "rendered_preview", "ql", "overview")
 
 
-def hrefs(item: Item) -> Iterator[str]:
-    """Yield the href of each asset."""
-    for asset in (item.get("assets") or {}).values():
-        href = _href(asset)
-        if href is not None:
-            yield href
+def hrefs(item: Item) -> list[str]:
+    """Return the href of each asset."""
+    assets = (item.get("assets") or {}).values()
+    return [href for each in assets if isinstance(each, dict) and isinstance(href := each.get("href"), str)]
 
 
 def product_folder(item: Item) -> str | None:

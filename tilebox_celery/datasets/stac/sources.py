@@ -17,7 +17,7 @@ from tilebox_celery.datasets.stac.table import items_to_table
 from tilebox_celery.datasets.stac.web import read_url
 from tilebox_celery.errors import ArgumentError
 
-CHUNK_ITEMS = 1000
+CHUNK_ITEMS = 250
 Converted = TypeVar("Converted")
 
 

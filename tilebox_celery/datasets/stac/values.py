@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from tilebox_celery.datasets.json_text import canonical_dumps, dumps
 from tilebox_celery.datasets.schema import VECTOR_SIZES, FieldType
-from tilebox_celery.datasets.stac.json_text import canonical_dumps, dumps
 from tilebox_celery.datasets.stac.times import duration_nanoseconds, time_nanoseconds
 
 _RANGES = {

@@ -10,7 +10,7 @@ from psycopg import sql
 from tilebox_celery.datasets.identifiers import milliseconds_of
 from tilebox_celery.datasets.store.arrow_connection import ArrowConnection, ArrowError
 from tilebox_celery.datasets.store.connections import Connections
-from tilebox_celery.datasets.store.incoming_rows import id_bytes, milliseconds, sorted_rows, stored_batches
+from tilebox_celery.datasets.store.incoming_rows import SortedRows, sorted_rows, stored_batches
 from tilebox_celery.datasets.store.records import CollectionInfo, CollectionRecord
 from tilebox_celery.datasets.store.refusals import refuse_unstorable
 from tilebox_celery.datasets.store.row_tables import NAMESPACE, lock_rows, table_name
@@ -47,12 +47,12 @@ class Rows:
             ArgumentError: A value cannot be stored, or a datapoint exists and may not.
             NotFoundError: The collection is gone.
         """
-        table = sorted_rows(table)
+        rows = sorted_rows(table)
         with self._connections.arrow() as connection:
             while True:
                 try:
                     with connection.transaction():
-                        return _ingest(connection, collection, table, allow_existing)
+                        return _ingest(connection, collection, rows, allow_existing)
                 except ArrowError as error:
                     if error.sqlstate != UNIQUE_VIOLATION:  # else somebody has just stored one of these: look again
                         refuse_unstorable(collection.dataset.schema, table, error)
@@ -131,45 +131,45 @@ class Rows:
         return len(deleted)
 
 
-def _ingest(connection: ArrowConnection, collection: CollectionRecord, table: pa.Table, allow_existing: bool) -> int:
-    if table.num_rows:
-        table = _without_stored(connection, collection, table, allow_existing)
-    if table.num_rows:
-        connection.copy(NAMESPACE, table_name(collection.dataset.key), stored_batches(collection, table))
+def _ingest(connection: ArrowConnection, collection: CollectionRecord, rows: SortedRows, allow_existing: bool) -> int:
+    if len(rows):
+        rows = _without_stored(connection, collection, rows, allow_existing)
+    if len(rows):
+        connection.copy(NAMESPACE, table_name(collection.dataset.key), stored_batches(collection, rows))
     # The row of the collection is locked from here to the commit, as short as can be. Whoever seals a segment has this
     # lock too: either its segment is there to be deleted below, or it finds another version and drops its segment.
     noted = connection.table(
         "update tbd.collections set count = count + $1::bigint, version = version + (case when $1::bigint > 0"
         " then 1 else 0 end) where key = $2::integer returning version",
-        (table.num_rows, collection.key),
+        (len(rows), collection.key),
     )
     if noted.num_rows == 0:
         raise NotFoundError(f"No such collection {collection.name}")
-    if table.num_rows:
-        _drop_segments(connection, collection, milliseconds(table))
-    return int(table.num_rows)
+    if len(rows):
+        _drop_segments(connection, collection, rows.times)
+    return len(rows)
 
 
 def _without_stored(
-    connection: ArrowConnection, collection: CollectionRecord, table: pa.Table, allow_existing: bool
-) -> pa.Table:
-    times = milliseconds(table)
-    rows = rows_of(collection.dataset)
+    connection: ArrowConnection, collection: CollectionRecord, rows: SortedRows, allow_existing: bool
+) -> SortedRows:
+    times = rows.times
+    there = rows_of(collection.dataset)
     # The names below are quoted; values travel as parameters.
     any_there = connection.table(
-        f"select 1 from {rows} where _collection = $1::integer and time >= $2::bigint and time <= $3::bigint limit 1",  # noqa: S608
+        f"select 1 from {there} where _collection = $1::integer and time >= $2::bigint and time <= $3::bigint limit 1",  # noqa: S608
         (collection.key, int(times[0]), int(times[-1])),
     )
     if any_there.num_rows == 0:
-        return table
-    is_new = np.ones(table.num_rows, bool)
-    digits = id_bytes(table).tobytes().hex()
-    for start in range(0, table.num_rows, ASKED_ROWS):
-        end = min(start + ASKED_ROWS, table.num_rows)
+        return rows
+    is_new = np.ones(len(rows), bool)
+    digits = rows.ids.tobytes().hex()
+    for start in range(0, len(rows), ASKED_ROWS):
+        end = min(start + ASKED_ROWS, len(rows))
         asked = [digits[32 * place : 32 * place + 32] for place in range(start, end)]
         stored = connection.table(
             "select k.place from unnest($1::bigint[], $2::text[]) with ordinality k (time, id, place)"  # noqa: S608
-            f" join {rows} r on r._collection = $3::integer and r.time = k.time and r.id = k.id::uuid",
+            f" join {there} r on r._collection = $3::integer and r.time = k.time and r.id = k.id::uuid",
             (times[start:end].tolist(), asked, collection.key),
         )
         places = stored.column(0).to_numpy() - 1
@@ -180,7 +180,7 @@ def _without_stored(
                 "leave it out, or pass allow_existing=True."
             )
         is_new[start + places] = False
-    return table if is_new.all() else table.filter(pa.array(is_new))
+    return rows.only(is_new)
 
 
 def _drop_segments(connection: ArrowConnection, collection: CollectionRecord, times: np.ndarray) -> None:

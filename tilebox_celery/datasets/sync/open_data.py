@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from tilebox_celery.datasets.checked_tables import checked
 from tilebox_celery.datasets.listing import refuse
 from tilebox_celery.datasets.open_data import catalog, find_open_dataset
 from tilebox_celery.datasets.store.pages import join
@@ -68,4 +69,4 @@ def read_open_tables(
     for tables in find_open_dataset(slug).read_tables(source, skip, show_progress):
         for name, table in tables.items():
             found.setdefault(name, []).append(table)
-    return {name: join(tables) for name, tables in found.items()}
+    return {name: checked(join(tables)) for name, tables in found.items()}
