@@ -117,6 +117,13 @@ def test_a_bad_row_stores_nothing(scenes: Dataset) -> None:
     assert collection.info().count == 0
 
 
+@pytest.mark.parametrize("nothing", [None, 0, "", b""])
+def test_nothing_is_no_data(scenes: Dataset, nothing: object) -> None:
+    """What holds no datapoints at all, not even none of them, is refused."""
+    with pytest.raises(ArgumentError, match="pass records"):
+        scenes.create_collection("c").ingest(nothing)
+
+
 @pytest.mark.clause("2.datasets-3")
 @pytest.mark.clause("d1.7-9")
 def test_deleted_datapoints_are_gone(scenes: Dataset) -> None:
