@@ -117,6 +117,12 @@ def test_a_bad_row_stores_nothing(scenes: Dataset) -> None:
     assert collection.info().count == 0
 
 
+def test_features_that_are_no_list_are_one_sentence(scenes: Dataset) -> None:
+    """A FeatureCollection that is broken is no reason for a KeyError."""
+    with pytest.raises(ArgumentError, match="holds no STAC items but 'FeatureCollection'"):
+        scenes.create_collection("c").ingest({"type": "FeatureCollection", "features": {"a": 1}})
+
+
 @pytest.mark.parametrize("nothing", [None, 0, "", b""])
 def test_nothing_is_no_data(scenes: Dataset, nothing: object) -> None:
     """What holds no datapoints at all, not even none of them, is refused."""

@@ -40,7 +40,7 @@ def _form_of_value(data: Any) -> Form:
     if isinstance(data, Mapping):
         if data.get("type") in _SEVERAL and not isinstance(data["type"], list):
             features = data.get("features")
-            return _form_of_feature(features[0]) if features else Form.STAC
+            return _form_of_feature(features[0]) if features and isinstance(features, list) else Form.STAC
         return _form_of_feature(data) if data.get("type") == "Feature" else Form.ROWS
     if isinstance(data, Sequence) and not isinstance(data, str | bytes) and len(data) > 0:
         first = data[0]
