@@ -21,6 +21,7 @@ MODULES = [
     "netcdf_texts",
     "incoming_vectors",
     "incoming_xarray",
+    "json_object",
     "json_text",
     "listing",
     "schema",

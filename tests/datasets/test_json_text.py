@@ -39,6 +39,7 @@ def text_by_python(value: Any) -> str:
 @given(JSON)
 @example({"scale": 2.75e-05, 'a"e-7,': ["e-7", 1e-7, 'x\\\\"', 1e-9, 1e-10]})
 @example(EDGES)
+@example(["\x7f", "\x1f", "\u2028"])
 def test_the_text_is_that_of_pythons_module(value: Any) -> None:
     """Whichever way a value comes, its text is the same, since ids are made of it."""
     text = text_by_python(value)

@@ -17,6 +17,7 @@ from hypothesis import given
 from tests.datasets.datapoint_tables import ARRAYS, EVERY_TYPE, SCALARS, make_table, rows
 from tilebox_celery.datasets.garbage import collector_paused
 from tilebox_celery.datasets.incoming import to_table
+from tilebox_celery.datasets.json_object import JsonObject
 from tilebox_celery.datasets.schema import VECTOR_DIMENSIONS, DatasetKind, Field, FieldType, Schema
 from tilebox_celery.datasets.xarray_layout import to_datapoint, to_xarray
 
@@ -94,7 +95,9 @@ def test_layout_of_each_type(name: str, dtype: str, dimensions: tuple[str, ...],
 
     assert str(variable.dtype) == dtype
     assert variable.dims == ("time", *dimensions)
-    np.testing.assert_equal(variable.values[0], np.array(filled) if dimensions else filled)
+    found = variable.values[0]
+    found = dict(found) if isinstance(found, JsonObject) else found
+    np.testing.assert_equal(found, np.array(filled) if dimensions else filled)
     np.testing.assert_equal(variable.values[1], np.array(absent) if dimensions else absent)
     assert variable.attrs == dataset.attrs == {}
 

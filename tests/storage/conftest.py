@@ -55,6 +55,13 @@ def umbra(s3: Any, moto_url: str, tmp_path: Path) -> Iterator[Provider]:
 
 
 @pytest.fixture
+def landsat(s3: Any, moto_url: str, tmp_path: Path) -> Iterator[Provider]:
+    """The bucket of USGS."""
+    with PROVIDERS["landsat"](s3, moto_url, tmp_path) as provider:
+        yield provider
+
+
+@pytest.fixture
 def asf(s3: Any, moto_url: str, tmp_path: Path) -> Iterator[Provider]:
     """ASF behind Earthdata Login."""
     with PROVIDERS["asf"](s3, moto_url, tmp_path) as provider:
@@ -64,5 +71,6 @@ def asf(s3: Any, moto_url: str, tmp_path: Path) -> Iterator[Provider]:
 @pytest.fixture(autouse=True)
 def _no_credentials_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the environment of the machine out of the tests."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "EARTHDATA_USERNAME", "EARTHDATA_PASSWORD"):
+    aws = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+    for name in (*aws, "EARTHDATA_USERNAME", "EARTHDATA_PASSWORD"):
         monkeypatch.delenv(name, raising=False)

@@ -22,6 +22,7 @@ from tilebox_celery.storage import (
     RetryPolicy,
     StorageClient,
     UmbraStorageClient,
+    USGSLandsatStorageClient,
     aio,
 )
 
@@ -30,6 +31,8 @@ SAFE = "S2A_MSIL2A_20240801T002611_N0511_R102_T58WET_20240819T170544.SAFE"
 SENTINEL = f"Sentinel-2/MSI/L2A/2024/08/01/{SAFE}"
 UMBRA = "ad hoc/Yi_Sun_sin_Bridge_SK/6cf02931-ca2e-4744-b389-4844ddc701cd/2024-01-05-01-53-37_UMBRA-07"
 ASF = "E2_71629_STD_F183"
+SCENE = "LC08_L1TP_089090_20240417_20240423_02_T1"
+LANDSAT = f"collection02/level-1/standard/oli-tirs/2024/089/090/{SCENE}"
 JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffdb0043000302020202020302020203030303040604040404")
 FILES = {"manifest.safe": b"<xml/>", "GRANULE/IMG/B02.jp2": os.urandom(3 << 20), "HTML/index.txt": b"x" * 2000}
 
@@ -116,6 +119,25 @@ def umbra(s3: Any, moto_url: str, _: Path) -> Iterator[Provider]:
 
 
 @contextmanager
+def landsat(s3: Any, moto_url: str, _: Path) -> Iterator[Provider]:
+    """The bucket of USGS, with a neighbour that has the scene's name as a prefix."""
+    keys = {f"{LANDSAT}/{name}": content for name, content in FILES.items()} | {f"{LANDSAT}_OTHER/x": b"other"}
+    with _s3_provider(s3, moto_url, "usgs-landsat", keys, public=False) as (url, log):
+        arguments = {"access_key": "key", "secret_access_key": "s3cr3t", "endpoint_url": url, "retry": EAGER}
+        yield Provider(
+            name="landsat",
+            path=f"USGSLandsat/{LANDSAT}",
+            datapoint={"granule_name": SCENE, "location": f"s3://usgs-landsat/{LANDSAT}/"},
+            make=lambda cache, **options: USGSLandsatStorageClient(cache, **(arguments | options)),
+            source=f"USGSLandsatStorageClient(cache, **{arguments | {'retry': None}!r})",
+            log=log,
+            s3=s3,
+            bucket="usgs-landsat",
+            prefix=LANDSAT,
+        )
+
+
+@contextmanager
 def asf(_: Any, __: str, ___: Path) -> Iterator[Provider]:
     """ASF, which hands out one archive."""
     with earthdata_hosts() as hosts:
@@ -158,7 +180,7 @@ def local(_: Any, __: str, folder: Path) -> Iterator[Provider]:
     )
 
 
-PROVIDERS = {"copernicus": copernicus, "umbra": umbra, "asf": asf, "local": local}
+PROVIDERS = {"copernicus": copernicus, "umbra": umbra, "landsat": landsat, "asf": asf, "local": local}
 
 
 def s3_client(url: str) -> Any:

@@ -36,7 +36,7 @@ EXAMPLES = [
     "progress",
     "quicklook",
 ]
-EXAMPLES += ["retrying", "umbra"]
+EXAMPLES += ["asset_access", "asset_client", "landsat", "retrying", "stores", "umbra", "web"]
 SENTINEL_5P = "Sentinel-5P/TROPOMI/L2__AER_AI/2024/08/01/S5P_NRTI_L2__AER_AI_20240801T000000.nc"
 
 

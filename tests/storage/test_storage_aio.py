@@ -50,10 +50,11 @@ def test_clients_have_the_constructors_of_the_sync_ones(tmp_path: Path) -> None:
         aio.CopernicusStorageClient("key", "s3cr3t", tmp_path),
         aio.ASFStorageClient("me", "s3cr3t", tmp_path),
         aio.UmbraStorageClient(tmp_path),
+        aio.USGSLandsatStorageClient(tmp_path, access_key="key", secret_access_key="s3cr3t"),
         aio.LocalFileSystemStorageClient(tmp_path, tmp_path),
     ]
 
-    assert [client.cache_directory for client in clients] == [tmp_path] * 4
+    assert [client.cache_directory for client in clients] == [tmp_path] * 5
     assert "s3cr3t" not in repr(clients)
     assert repr(clients[1]) == f"aio.ASFStorageClient(user='me', cache_directory='{tmp_path}')"
 

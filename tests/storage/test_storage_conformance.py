@@ -128,6 +128,7 @@ def test_output_dir_takes_the_place_of_the_cache(provider: Provider, tmp_path: P
 
 
 @pytest.mark.clause("d1.6-9")
+@pytest.mark.clause("2.storage-1")
 def test_objects_are_listed_and_downloaded_one_by_one(provider: Provider, tmp_path: Path) -> None:
     """Objects lie beside the place of the product, which stays free for the whole."""
     client = provider.client(tmp_path / "data")

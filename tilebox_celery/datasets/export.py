@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tilebox_celery.datasets.frames import plain_value, to_frame
+from tilebox_celery.datasets.json_object import plain_json
 from tilebox_celery.datasets.netcdf_texts import TEXT_FORM, TEXT_FORMS
 from tilebox_celery.datasets.schema import FieldType, Schema
 from tilebox_celery.errors import ArgumentError
@@ -71,7 +72,9 @@ def to_netcdf_ready(data: "xr.Dataset", schema: Schema) -> "xr.Dataset":
             text = shapely.to_wkt(variable.to_numpy(), rounding_precision=-1)
             ready[field.name] = variable.copy(data=_without_none(np.asarray(text, dtype=object)))
         elif field.type is FieldType.JSON:
-            texts = [None if each is None else json.dumps(each) for each in variable.to_numpy().ravel()]
+            texts = [
+                None if each is None else json.dumps(each, default=plain_json) for each in variable.to_numpy().ravel()
+            ]
             ready[field.name] = variable.copy(data=_without_none(np.array(texts, dtype=object).reshape(variable.shape)))
         elif field.type is FieldType.BYTES:
             ready[field.name] = variable.copy(data=_without_none(_hexadecimal(variable.to_numpy())))

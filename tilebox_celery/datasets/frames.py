@@ -1,5 +1,6 @@
 """Loaded datapoints as rows of plain values, for files and programs that know neither xarray nor shapely."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,8 @@ def plain_value(value: Any) -> Any:
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):
         return None
+    if isinstance(value, Mapping):  # JSON as it was loaded
+        value = dict(value)
     return value if isinstance(value, str | int | float | bool | list | dict | None) else str(value)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import orjson
 
+from tilebox_celery.datasets.json_object import plain_json
+
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _SMALL_EXPONENT = re.compile(r"e-\d(?!\d)")
@@ -27,7 +29,7 @@ def dumps(value: Any) -> str:
     Raises:
         TypeError: JSON cannot hold the value.
     """
-    return orjson.dumps(value, option=_OPTIONS).decode()
+    return orjson.dumps(value, default=plain_json, option=_OPTIONS).decode()
 
 
 def canonical_dumps(value: Any) -> str:
@@ -59,12 +61,12 @@ def strict_dumps(value: Any) -> str:
         '{"a":1.0,"b":[null,true]}'
     """
     try:
-        text = _in_words_of_python(orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode())
+        text = _in_words_of_python(orjson.dumps(value, default=plain_json, option=orjson.OPT_SORT_KEYS).decode())
         if orjson.loads(text) == value:  # else orjson took a time for a text, or NaN for null
             return text
     except (TypeError, ValueError):
         pass
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, default=plain_json)
 
 
 def is_canonical(text: str) -> bool:
@@ -88,7 +90,7 @@ def has_nul(text: str) -> bool:
 
 def _in_words_of_python(text: str) -> str:
     """Return the text as Python writes it; texts that differ are few, and take twice as long."""
-    if text.isascii() and not _has_small_number(text):
+    if text.isascii() and "\x7f" not in text and not _has_small_number(text):
         return text
     return json.dumps(orjson.loads(text), separators=(",", ":"))
 

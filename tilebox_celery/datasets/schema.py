@@ -42,7 +42,7 @@ class FieldType(StrEnum):
     VEC3 = "vec3"
     QUATERNION = "quaternion"
     JSON = "json"
-    """Anything JSON can hold, such as the assets of a STAC item; loaded as Python objects."""
+    """Anything JSON can hold, such as the assets of a STAC item; objects are loaded as mappings, decoded when used."""
 
 
 VECTOR_SIZES = {FieldType.LATLON: 2, FieldType.LATLONALT: 3, FieldType.VEC3: 3, FieldType.QUATERNION: 4}

@@ -1,7 +1,6 @@
 """Turn a part of one Arrow column into numpy values, as datasets lay them out for each type of field."""
 
 import binascii
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
+from tilebox_celery.datasets.json_object import json_value
 from tilebox_celery.datasets.schema import FieldType
 
 _SAMPLE_ROWS = 1_000
@@ -99,8 +99,8 @@ def _geometries(part: pa.Array) -> np.ndarray:
 
 
 def _json_values(part: pa.Array) -> np.ndarray:
-    decoded = (None if text is None else json.loads(text) for text in part.to_pylist())
-    return np.fromiter(decoded, dtype=object, count=len(part))
+    values = (None if text is None else json_value(text) for text in part.to_pylist())
+    return np.fromiter(values, dtype=object, count=len(part))
 
 
 DTYPES = {

@@ -4,6 +4,7 @@ from tilebox_celery.storage.archive import ArchiveLimits
 from tilebox_celery.storage.asf import ASFStorageClient
 from tilebox_celery.storage.client import StorageClient
 from tilebox_celery.storage.copernicus import CopernicusStorageClient
+from tilebox_celery.storage.landsat import USGSLandsatStorageClient
 from tilebox_celery.storage.local import LocalFileSystemStorageClient
 from tilebox_celery.storage.retrying import RetryPolicy
 from tilebox_celery.storage.umbra import UmbraStorageClient
@@ -15,5 +16,6 @@ __all__ = [
     "LocalFileSystemStorageClient",
     "RetryPolicy",
     "StorageClient",
+    "USGSLandsatStorageClient",
     "UmbraStorageClient",
 ]

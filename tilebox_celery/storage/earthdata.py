@@ -1,26 +1,16 @@
 """Talk to hosts behind NASA's Earthdata Login: the password goes to the login host, and to no other."""
 
-import logging
-import re
 from base64 import b64encode
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urljoin, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
 
 from tilebox_celery.errors import AuthenticationError, StorageError
 from tilebox_celery.storage.per_process import PerProcess
-from tilebox_celery.storage.remote import Interrupted
+from tilebox_celery.storage.sessions import MAX_REDIRECTS, REDIRECTS, Origin, get_once, make_session, origin
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest, Response, Session
-
-MAX_REDIRECTS = 10
-TIMEOUT = (10, 60)
-_REDIRECTS = (301, 302, 303, 307, 308)
-_SECRET_QUERY = re.compile(
-    r"([?&](?:code|state|[\w-]*(?:signature|token|credential|key-pair-id|policy)[\w-]*)=)[^&\s]*", re.IGNORECASE
-)
-Origin = tuple[str, str | None, int | None]
+    from requests import Response
 
 
 @dataclass(frozen=True)
@@ -44,7 +34,7 @@ class EarthdataSession:
     def __init__(self, login: Login) -> None:
         """Name the login; nothing is sent before the first request."""
         self._login = login
-        self._session = PerProcess(_make_session)
+        self._session = PerProcess(lambda: make_session("The ASF client"))
 
     def get(self, url: str, headers: dict[str, str]) -> "Response":
         """Open a URL and return the answer of the last host, with its body unread.
@@ -58,10 +48,10 @@ class EarthdataSession:
             Interrupted: A host cannot be reached; another attempt may succeed.
             StorageError: A redirect leads to a host that is not trusted, or there are too many.
         """
-        first = _origin(urlsplit(url))
+        first = origin(urlsplit(url))
         for _ in range(MAX_REDIRECTS):
             answer = self._get_once(url, headers)
-            if answer.status_code not in _REDIRECTS:
+            if answer.status_code not in REDIRECTS:
                 self._check_login(url, answer)
                 return answer
             target = urljoin(url, answer.headers.get("Location", ""))
@@ -73,21 +63,12 @@ class EarthdataSession:
         )
 
     def _get_once(self, url: str, headers: dict[str, str]) -> "Response":
-        session = self._session.get()
-        import requests  # after the session, which tells if it is missing
-
         # Each request has headers of its own: what belongs to the login host must not go on to the next one.
-        mine = {**headers, "Accept-Encoding": "identity"}
-        if self._is_login(url):
-            mine["Authorization"] = self._login.header()
-        try:
-            return session.get(url, headers=mine, auth=_keep_as_is, allow_redirects=False, stream=True, timeout=TIMEOUT)
-        except requests.RequestException as error:
-            # Not chained: the URL in the message of the cause may be signed.
-            raise Interrupted(f"{urlsplit(url).hostname} cannot be reached ({type(error).__name__})") from None
+        login = {"Authorization": self._login.header()} if self._is_login(url) else {}
+        return get_once(self._session.get(), url, {**headers, **login})
 
     def _is_login(self, url: str) -> bool:
-        return _origin(urlsplit(url)) == _origin(urlsplit(self._login.url))
+        return origin(urlsplit(url)) == origin(urlsplit(self._login.url))
 
     def _check_login(self, url: str, answer: "Response") -> None:
         if answer.status_code not in (401, 403):
@@ -106,7 +87,7 @@ class EarthdataSession:
 
     def _check_trust(self, target: str, source: str, first: Origin) -> None:
         there, login = urlsplit(target), urlsplit(self._login.url)
-        if _origin(there) in (first, _origin(login)):
+        if origin(there) in (first, origin(login)):
             return
         host = there.hostname or ""
         if not any(host == each or (each.startswith(".") and host.endswith(each)) for each in self._login.trusted):
@@ -115,37 +96,3 @@ class EarthdataSession:
             )
         if login.scheme == "https" and there.scheme != "https":
             raise StorageError(f"{urlsplit(source).hostname} leads to an unencrypted address of '{host}'; refused.")
-
-
-def _origin(parts: SplitResult) -> Origin:
-    port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
-    return parts.scheme, parts.hostname, port
-
-
-def _keep_as_is(request: "PreparedRequest") -> "PreparedRequest":
-    """Stand for the auth of a request, or requests would look into ~/.netrc for one."""
-    return request
-
-
-def _make_session() -> "Session":
-    try:
-        import requests
-    except ImportError as error:
-        raise StorageError("The ASF client needs requests: pip install 'tilebox-celery[storage]'.") from error
-    connections = logging.getLogger("urllib3.connectionpool")
-    if not any(isinstance(each, _WithoutSecrets) for each in connections.filters):
-        connections.addFilter(_WithoutSecrets())
-    return requests.Session()
-
-
-class _WithoutSecrets(logging.Filter):
-    """urllib3 logs the path of each request at debug, with the signature or the code in its query."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(_redacted(each) for each in record.args)
-        return True
-
-
-def _redacted(value: Any) -> Any:
-    return _SECRET_QUERY.sub(r"\1***", value) if isinstance(value, str) else value

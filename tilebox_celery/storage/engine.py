@@ -38,14 +38,21 @@ class Engine:
         with self.connections.slot(halt):
             return with_retries(product.list_files, self.connections.retry, halt, f"The listing of {product.name}")
 
-    def fetch(self, product: Product, shelf: Shelf, halt: Halt, *, shown: bool) -> Path:
+    def fetch(self, product: Product, shelf: Shelf, halt: Halt, *, shown: bool, replaces: bool = False) -> Path:
         """Return the product as the provider hands it out: a folder, a file, or an archive.
+
+        Args:
+            product: What is wanted.
+            shelf: Where it goes.
+            halt: Ends it.
+            shown: Whether to draw progress.
+            replaces: Whether a file that is there is exchanged for a new one, in one step, instead of returned.
 
         Raises:
             TileboxCeleryError: One sentence; nothing half-written is at the place of the product.
         """
         path = product.archive or product.path
-        with _one_sentence(product, shelf), self._prepared(path, shelf, halt) as staging:
+        with _one_sentence(product, shelf), self._prepared(path, shelf, halt, replaces=replaces) as staging:
             if staging is not None:
                 self._bring(product, shelf, staging, halt, shown=shown)
                 shelf.publish(staging / "product", path)
@@ -110,13 +117,15 @@ class Engine:
             raise StorageError(f"{shelf.final(path)} was not removed: {error.strerror}.") from error
 
     @contextmanager
-    def _prepared(self, path: PurePosixPath, shelf: Shelf, halt: Halt) -> Iterator[Path | None]:
+    def _prepared(
+        self, path: PurePosixPath, shelf: Shelf, halt: Halt, *, replaces: bool = False
+    ) -> Iterator[Path | None]:
         """Give the folder to prepare a product in, under its lock; None where it is complete."""
-        if shelf.has(path) and not shelf.has_leftovers(path):
+        if not replaces and shelf.has(path) and not shelf.has_leftovers(path):
             yield None
             return
         with shelf.staging(path, halt) as staging, _freed(staging):
-            if shelf.has(path):  # somebody else was faster, or was killed right after the end
+            if not replaces and shelf.has(path):  # somebody else was faster, or was killed right after the end
                 shelf.end(path)
                 yield None
             else:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tilebox_celery.errors import NotFoundError, StorageError
+from tilebox_celery.errors import AuthenticationError, NotFoundError, StorageError
 from tilebox_celery.storage.remote import CHUNK_BYTES, Body, Changed, Interrupted, RemoteFile
 from tilebox_celery.storage.retrying import retry_after
 
@@ -36,8 +36,8 @@ class HttpSource:
         try:
             _check_status(answer, file, f"{host}")
             kind = answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-            if kind in _PAGES:
-                name = file.key.rpartition("/")[2]
+            if kind in _PAGES and _family(kind) != _family(file.media_type or ""):
+                name = _name(file)
                 raise StorageError(f"{host} sent a page ({kind}) instead of the file {name}; nothing was stored.")
             begin, size = _place(answer)
             etag = answer.headers.get("ETag")
@@ -47,8 +47,19 @@ class HttpSource:
             answer.close()
 
 
+def _family(media_type: str) -> str:
+    """Return html, xml or json for the kinds of text in which servers also write errors."""
+    plain = media_type.partition(";")[0].strip().lower()
+    return "html" if "html" in plain else next((each for each in ("xml", "json") if plain.endswith(each)), plain)
+
+
+def _name(file: RemoteFile) -> str:
+    """Return the name of a file without the query of its URL, which may hold a signature."""
+    return urlsplit(file.key).path.rpartition("/")[2]
+
+
 def _check_status(answer: "Response", file: RemoteFile, host: str) -> None:
-    status, name = answer.status_code, file.key.rpartition("/")[2]
+    status, name = answer.status_code, _name(file)
     if status in (200, 206):
         return
     if status == 202:
@@ -57,6 +68,8 @@ def _check_status(answer: "Response", file: RemoteFile, host: str) -> None:
         raise Interrupted(f"{host} answers {status}", retry_after(answer.headers))
     if status in (412, 416):
         raise Changed("it was replaced at the provider meanwhile")
+    if status in (401, 403):
+        raise AuthenticationError(f"{host} refuses access to {name} ({status}): it wants a login or a signed URL.")
     if status in (404, 410):
         raise NotFoundError(f"{host} has no {name}; the product may have expired or been taken offline.")
     raise StorageError(f"{host} answers {status} to the request for {name}.")

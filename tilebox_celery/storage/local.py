@@ -42,7 +42,7 @@ class LocalFileSystemStorageClient(StorageClient):
             cache_directory: Where to copy products to; None copies only for an `output_dir`.
         """
         self.root = Path(root).expanduser()
-        super().__init__(_FileSource(self.root), Connections(2), cache_directory, ArchiveLimits())
+        super().__init__(FileSource(self.root), Connections(2), cache_directory, ArchiveLimits())
 
     def listing(self, path: str = "") -> LocalListing:
         """Return what lies below a folder of the root, of which `datasets` can make datapoints."""
@@ -117,6 +117,18 @@ def _list_files(root: Path, location: PurePosixPath) -> list[RemoteFile]:
     return [_remote_file(root, path, path.relative_to(top).as_posix()) for path in paths]
 
 
+def local_file(root: Path, path: str) -> RemoteFile:
+    """Return one file below a root.
+
+    Raises:
+        NotFoundError: There is none.
+        StorageError: A link leads out of the root, or it cannot be read.
+    """
+    if not os.path.lexists(root / path):
+        raise NotFoundError(f"{root} has no '{path}'.")
+    return _remote_file(root, root / path, "")
+
+
 def _remote_file(root: Path, path: Path, name: str) -> RemoteFile:
     try:
         real = path.resolve(strict=True)
@@ -128,7 +140,7 @@ def _remote_file(root: Path, path: Path, name: str) -> RemoteFile:
     return RemoteFile(name, str(real), status.st_size, f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}")
 
 
-class _FileSource:
+class FileSource:
     """Reads files as if they came from a provider."""
 
     def __init__(self, root: Path) -> None:

@@ -25,6 +25,8 @@ class RemoteFile:
     """Hexadecimal, where it is known."""
     magic: bytes = b""
     """What the file must begin with."""
+    media_type: str | None = None
+    """What it is by its catalog, where it may be a page of text, which otherwise is taken for an error."""
 
 
 @dataclass(frozen=True)

@@ -25,11 +25,15 @@ class Bucket:
     provider: str
     """For people."""
     name: str
-    endpoint: str
+    endpoint: str | None
+    """None is AWS, which tells where a bucket is."""
     region: str
     access_key: str | None = field(default=None, repr=False)
     """None asks without a login."""
     secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    """Of keys that last for some hours."""
+    requester_pays: bool = False
     login_hint: str = ""
     """What to do if the login is refused."""
 
@@ -40,6 +44,7 @@ class S3Source:
     def __init__(self, bucket: Bucket, connections: int) -> None:
         """Name the bucket; nothing is asked of it before the first use."""
         self._bucket = bucket
+        self._paid = {"RequestPayer": "requester"} if bucket.requester_pays else {}
         self._client = PerProcess(lambda: _make_client(bucket, connections))
 
     def list_files(self, key: str) -> list[RemoteFile]:
@@ -52,13 +57,11 @@ class S3Source:
         """
         prefix = key.rstrip("/") + "/"  # without the slash X.SAFE_OTHER would be part of X.SAFE
         with self._translated(key):
-            pages = (
-                self._client.get().get_paginator("list_objects_v2").paginate(Bucket=self._bucket.name, Prefix=prefix)
-            )
+            paginator = self._client.get().get_paginator("list_objects_v2")
+            pages = paginator.paginate(Bucket=self._bucket.name, Prefix=prefix, **self._paid)
             found = [each for page in pages for each in page.get("Contents", [])]
-            if not found:
-                head = self._client.get().head_object(Bucket=self._bucket.name, Key=key)
-                return [_remote_file("", {**head, "Key": key, "Size": head["ContentLength"]})]
+        if not found:
+            return [self.look(key)]
         files = [
             _remote_file(each["Key"].removeprefix(prefix), each) for each in found if not each["Key"].endswith("/")
         ]
@@ -84,7 +87,7 @@ class S3Source:
         request = {"ContinuationToken": token} if token else {}
         with self._translated(prefix):
             page = self._client.get().list_objects_v2(
-                Bucket=self._bucket.name, Prefix=prefix, Delimiter=delimiter, **request
+                Bucket=self._bucket.name, Prefix=prefix, Delimiter=delimiter, **request, **self._paid
             )
         folders: list[tuple[str, int | None]] = [(each["Prefix"], None) for each in page.get("CommonPrefixes", [])]
         files = [(each["Key"], each["Size"]) for each in page.get("Contents", [])]
@@ -98,14 +101,20 @@ class S3Source:
             TileboxCeleryError: It may not.
         """
         with self._translated(key):
-            body: bytes = self._client.get().get_object(Bucket=self._bucket.name, Key=key)["Body"].read()
+            body: bytes = self._client.get().get_object(Bucket=self._bucket.name, Key=key, **self._paid)["Body"].read()
             return body
+
+    def look(self, key: str) -> RemoteFile:
+        """Return what is announced of one object; raises as `list_files` does."""
+        with self._translated(key):
+            head = self._client.get().head_object(Bucket=self._bucket.name, Key=key, **self._paid)
+        return _remote_file("", {**head, "Key": key, "Size": head["ContentLength"]})
 
     @contextmanager
     def open(self, file: RemoteFile, start: int, end: int | None, version: str | None) -> Iterator[Body]:
         """Open a range of an object; see `Source`."""
         with self._translated(file.key):
-            request = {"IfMatch": version} if version else {}
+            request = {**self._paid, **({"IfMatch": version} if version else {})}
             if start or end != file.size:
                 request["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
             answer = self._client.get().get_object(Bucket=self._bucket.name, Key=file.key, **request)
@@ -137,7 +146,9 @@ class S3Source:
             botocore.IncompleteReadError,
             HTTPError,
         ) as error:
-            raise Interrupted(f"the connection to {self._bucket.endpoint} failed ({type(error).__name__})") from error
+            raise Interrupted(
+                f"the connection to {self._bucket.endpoint or 'AWS'} failed ({type(error).__name__})"
+            ) from error
         except botocore.BotoCoreError as error:
             raise StorageError(f"{provider} cannot be asked for '{key}': {error}") from error
 
@@ -181,6 +192,7 @@ def _make_client(bucket: Bucket, connections: int) -> Any:
             region_name=bucket.region,
             aws_access_key_id=bucket.access_key,
             aws_secret_access_key=bucket.secret_access_key,
+            aws_session_token=bucket.session_token,
             config=config,
         )
 

@@ -24,6 +24,8 @@ class Shelf:
     provider: str
     keeps_records: bool = True
     """Whether the folder is a cache; one that a user named for the output is left without ``.tilebox``."""
+    origin: str = ""
+    """Where products come from, if their paths do not tell: what was prepared of one is not taken for another."""
 
     @property
     def hidden(self) -> Path:
@@ -40,7 +42,7 @@ class Shelf:
 
     def lock(self, path: PurePosixPath, halt: Halt) -> AbstractContextManager[None]:
         """Keep others away from one product."""
-        return locked(self.hidden / f"{key_of(path)}.lock", halt)
+        return locked(self.hidden / f"{self._key(path)}.lock", halt)
 
     @contextmanager
     def staging(self, path: PurePosixPath, halt: Halt) -> Iterator[Path]:
@@ -102,11 +104,14 @@ class Shelf:
                     found.append(path)
         return found
 
+    def _key(self, path: PurePosixPath) -> str:
+        return key_of(f"{path}\n{self.origin}" if self.origin else path)
+
     def _staging(self, path: PurePosixPath) -> Path:
-        return self.hidden / key_of(path)
+        return self.hidden / self._key(path)
 
     def _record(self, path: PurePosixPath) -> Path:
-        return self.hidden / f"{key_of(path)}.json"
+        return self.hidden / f"{self._key(path)}.json"
 
     def _prune(self, folder: Path) -> None:
         with suppress(OSError):  # not empty

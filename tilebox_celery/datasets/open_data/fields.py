@@ -56,6 +56,9 @@ ITEM_FIELDS = (
         "10, 0, 499980, 0, -10, 9200020",
         is_array=True,
     ),
+    text("proj_code", "Authority and number of the projection, for one without an EPSG number too.", "EPSG:32735"),
+    _field(FieldType.JSON, "storage_schemes", "How the places of the files are stored, by the names that assets use."),
+    _field(FieldType.JSON, "auth_schemes", "How to log in to the places of the files, by the names that assets use."),
     _field(
         FieldType.JSON,
         "assets",

@@ -9,8 +9,8 @@ from tilebox_celery.datasets.schema import RESERVED
 
 _TAKEN = RESERVED | {"stac_id", "granule_name", "geometry", "assets", "stac_collection", "properties"}
 """Names that an item fills from elsewhere than its properties."""
-_KEPT_PREFIXES = frozenset({"proj", "processing", "file", "table", "cube"})
-"""Extensions whose properties mean nothing without it: shape, transform, level, size."""
+_KEPT_PREFIXES = frozenset({"proj", "processing", "file", "table", "cube", "storage", "auth"})
+"""Extensions whose properties mean nothing without it: shape, transform, level, size, schemes."""
 _USUAL_PREFIXES = ("eo", "view", "sat", "sar", "sci")
 """Extensions that win where two properties would have the same name."""
 
