@@ -68,6 +68,22 @@ def test_every_form_stores_the_same_datapoints(scenes: Dataset, form: str) -> No
     assert collection.info().count == 2
 
 
+def test_records_come_in_json_files(scenes: Dataset, tmp_path: Path) -> None:
+    """As a list, or one a line: what is no feature is a row; a bad one is named by its number."""
+    collection = scenes.create_collection("c")
+    rows = [{"time": "2024-08-01", "name": "a"}, {"time": "2024-08-02", "name": None}]
+    ids = collection.ingest(rows)
+
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    (tmp_path / "rows.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "bad.ndjson").write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"name": "c"}]))
+
+    assert collection.ingest(tmp_path / "rows.json") == ids
+    assert collection.ingest(tmp_path / "rows.ndjson") == ids
+    with pytest.raises(ArgumentError, match="Row 2, field 'time': the time is missing"):
+        collection.ingest(tmp_path / "bad.ndjson")
+
+
 @pytest.mark.clause("d1.7-8")
 def test_what_was_loaded_can_be_ingested_again(scenes: Dataset, tmp_path: Path) -> None:
     """A load, and what an export of it holds, are ingested as the same datapoints."""

@@ -39,7 +39,8 @@ def write(data: "xr.Dataset", schema: Schema, file: Path) -> None:
         writer(data, schema, part)
         part.replace(file)
     except OSError as error:
-        raise ArgumentError(f"{file} cannot be written: {error.strerror or error}.") from error
+        reason = os.strerror(error.errno) if error.errno else str(error)  # HDF5 has a long strerror of its own
+        raise ArgumentError(f"{file} cannot be written: {reason}.") from error
     finally:
         part.unlink(missing_ok=True)
 

@@ -124,7 +124,7 @@ def parse_area(value: object) -> Area:
     if geometry.is_empty:
         raise ArgumentError("The geometry of the spatial extent is empty.")
     bounds = np.array(geometry.bounds)
-    if not np.isfinite(bounds).all():
+    if not np.isfinite(shapely.get_coordinates(geometry)).all():  # bounds pass over some
         raise ArgumentError("The geometry of the spatial extent has a coordinate that is no finite number.")
     if bounds[1] < -90 or bounds[3] > 90:
         raise ArgumentError(
