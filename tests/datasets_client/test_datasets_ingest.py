@@ -157,6 +157,8 @@ def test_deleted_datapoints_are_gone(scenes: Dataset) -> None:
     assert collection.delete(collection.load(ALL)) == 1
     assert collection.delete(ids) == 0
     assert collection.info().count == 0
+    collection.ingest(ROWS)
+    assert collection.delete(collection.load(ALL)["id"]) == 2
 
 
 @pytest.mark.clause("2.datasets-1")

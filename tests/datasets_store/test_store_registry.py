@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from typing import Any
 
 import pytest
 from store_sample import EVERY_TYPE, sample
@@ -99,6 +100,31 @@ def test_collections_have_unique_names(store: DatasetStore, collection: Collecti
         store.create_collection(collection.dataset, " ")
     with pytest.raises(NotFoundError, match="No such collection Sat-X"):
         store.find_collection(collection.dataset, "Sat-X")
+
+
+@pytest.mark.parametrize("name", [None, 5, b"one", "a\0", "\ud800", "x" * 1001, ""])
+def test_a_name_that_no_collection_can_have(store: DatasetStore, name: Any) -> None:
+    """It is refused when one is made, and is not found; so is such a slug."""
+    dataset = store.create_or_update_dataset("a.first", SMALL)
+
+    for exists_ok in (False, True):
+        with pytest.raises(ArgumentError, match="collection name"):
+            store.create_collection(dataset, name, exists_ok=exists_ok)
+    with pytest.raises(NotFoundError, match="No such collection"):
+        store.find_collection(dataset, name)
+    with pytest.raises(NotFoundError, match="No such dataset"):
+        store.find_dataset(name)
+    if not isinstance(name, str):
+        with pytest.raises(ArgumentError, match="dataset slug"):
+            store.create_or_update_dataset(name, SMALL)
+
+
+def test_more_fields_than_a_table_can_have_are_one_sentence(store: DatasetStore) -> None:
+    """Postgres says how many."""
+    fields = tuple(Field(f"number_{number}", FieldType.INT32) for number in range(1700))
+
+    with pytest.raises(ArgumentError, match="at most 1600 columns"):
+        store.create_or_update_dataset("a.wide", Schema(DatasetKind.TEMPORAL, fields))
 
 
 def test_a_stale_record_says_that_its_dataset_has_changed(store: DatasetStore, collection: CollectionRecord) -> None:

@@ -98,8 +98,8 @@ class Connections:
         # ADBC compares the columns by itself before it copies, and has no state of Postgres then.
         if state in ("42703", "42P01", "42804", "23503") or "does not exist in target table" in text:
             return ArgumentError("The dataset was changed by somebody else: get it again with client.dataset().")
-        if state.startswith("22"):
-            return ArgumentError(f"{where} refused a value, and nothing was stored: {text}.")
+        if state[:2] in ("22", "54"):
+            return ArgumentError(f"{where} cannot hold this, and nothing was stored: {text}.")
         is_lost = not state and isinstance(error, (psycopg.OperationalError, ArrowOperationalError))
         if is_lost or state[:2] in ("08", "57", "40"):
             return LedgerUnavailable(f"The connection to {where} was lost, try again: {text}.")

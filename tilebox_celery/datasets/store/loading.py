@@ -16,7 +16,7 @@ from tilebox_celery.datasets.store.incoming_rows import milliseconds
 from tilebox_celery.datasets.store.pages import merge, pages_of
 from tilebox_celery.datasets.store.records import CollectionRecord, DatasetRecord, Page
 from tilebox_celery.datasets.store.selection import canonical, in_interval, rows_of, select_rows
-from tilebox_celery.errors import ArgumentError, AuthenticationError, LedgerUnavailable
+from tilebox_celery.errors import ArgumentError, AuthenticationError, LedgerUnavailable, NotFoundError
 
 FEW_ROWS = 4_096
 """Up to here the index of the rows is faster than to open a segment."""
@@ -106,12 +106,16 @@ class _Load:
         if self.first_ms >= self.end_ms:
             return
         last: list[Page] = []
+        is_empty = True
         with self.connections.arrow() as connection, closing(self._pages(connection, collection)) as pages:
             for page in pages:
+                is_empty = False
                 if page.end_ms < self.end_ms:
                     yield page
                 else:
                     last.append(page)
+            if is_empty and segments.standing(connection, collection) is None:
+                raise NotFoundError(f"No such collection {collection.name}")
         yield from last
 
     def _pages(self, connection: ArrowConnection, collection: CollectionRecord) -> Generator[Page]:

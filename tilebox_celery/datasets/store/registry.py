@@ -18,6 +18,8 @@ from tilebox_celery.postgres.connection import Connection
 
 SLUG = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 SHOWN = 10
+LONGEST_NAME_BYTES = 1000
+"""An index holds little more."""
 DATASETS: LiteralString = "select id, key, slug, name, description, schema from tbd.datasets"
 LOCK: LiteralString = "select pg_advisory_xact_lock(7414, 1)"
 COLLECTIONS: LiteralString = (
@@ -48,7 +50,9 @@ class Registry:
             NotFoundError: There is none.
         """
         with self._connections.catalog() as connection:
-            row = connection.execute(f"{DATASETS} where slug = %s", (slug,)).fetchone()
+            row = None
+            if _can_name(slug):
+                row = connection.execute(f"{DATASETS} where slug = %s", (slug,)).fetchone()
             if row is None:
                 names = [name for (name,) in connection.execute("select slug from tbd.datasets order by 1")]
         if row is None:
@@ -71,7 +75,7 @@ class Registry:
         Raises:
             ArgumentError: The slug cannot be used, or the change would lose data.
         """
-        if not SLUG.fullmatch(slug):
+        if not isinstance(slug, str) or not SLUG.fullmatch(slug):
             raise ArgumentError(
                 f"The dataset slug {slug!r} cannot be used: it must be lower case words with dots between, such as "
                 "'open_data.copernicus.sentinel1_sar'."
@@ -97,14 +101,17 @@ class Registry:
 
         Args:
             dataset: That it belongs to.
-            name: Any text that is not empty.
+            name: Any text that is not empty, of at most `LONGEST_NAME_BYTES`.
             exists_ok: Return the one that is there already.
 
         Raises:
             ArgumentError: It is there already, or the name is empty.
         """
-        if not name.strip() or "\0" in name:
-            raise ArgumentError(f"The collection name {name!r} cannot be used: it must be a text that is not empty.")
+        if not _can_name(name):
+            raise ArgumentError(
+                f"The collection name {name!r} cannot be used: it must be a text that is not empty, of at most "
+                f"{LONGEST_NAME_BYTES} bytes."
+            )
         if exists_ok:
             with suppress(NotFoundError):
                 return self.find_collection(dataset, name)  # takes no right to make one
@@ -128,8 +135,10 @@ class Registry:
         Raises:
             NotFoundError: The dataset has none of this name.
         """
-        with self._connections.catalog() as connection:
-            row = connection.execute(f"{COLLECTIONS} and c.name = %s", (dataset.id, name)).fetchone()
+        row = None
+        if _can_name(name):
+            with self._connections.catalog() as connection:
+                row = connection.execute(f"{COLLECTIONS} and c.name = %s", (dataset.id, name)).fetchone()
         if row is None:
             raise NotFoundError(f"No such collection {name}")
         return CollectionRecord(row[0], row[1], row[2], dataset)
@@ -149,6 +158,15 @@ class Registry:
                 raise NotFoundError(f"No such collection {collection.name}")
             connection.execute(sql.SQL("delete from {} where _collection = %s").format(table), (collection.key,))
             connection.execute("delete from tbd.collections where key = %s", (collection.key,))
+
+
+def _can_name(name: object) -> bool:
+    """Tell whether the database can hold a name."""
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
+        return False
+    return len(name.encode(errors="replace")) <= LONGEST_NAME_BYTES and not any(
+        "\ud800" <= character <= "\udfff" for character in name
+    )
 
 
 def _create(connection: Connection, slug: str, schema: Schema, name: str, description: str) -> DatasetRecord:
