@@ -191,6 +191,19 @@ def test_a_dataset_is_deleted_if_that_is_meant(filled: Cli) -> None:
     assert filled("dataset", "delete", SENTINEL2, "--yes").code == 4
 
 
+def test_whole_numbers_are_compared_with_any_number(filled: Cli) -> None:
+    """As in Python; and a condition may be written in capital letters."""
+    [record] = [
+        json.loads(line)
+        for line in filled("dataset", "query", SENTINEL2, *JUNE, "--json", "-n", "1").stdout.splitlines()
+    ][:1]
+    orbit = next(name for name, value in record.items() if isinstance(value, int) and value > 1)
+
+    for condition, count in ((f"{orbit} < 1e9", 9), (f"{orbit} = 0.5", 0), (f"{orbit} IS NOT NULL", 9)):
+        shown = filled("dataset", "query", SENTINEL2, *JUNE, "--where", condition, "--json")
+        assert len(shown.stdout.splitlines()) == count, shown.stderr
+
+
 def test_fields_are_given_as_options(cli: Cli, ledger_url: str) -> None:
     """`create --field` makes a dataset, and a field may be added."""
     made = cli("dataset", "create", "my.scenes", "--field", "name:string", "--field", "bands:list[int64]", "--json")
@@ -214,7 +227,9 @@ def test_fields_are_given_as_options(cli: Cli, ledger_url: str) -> None:
         (("query", SENTINEL2, *JUNE, "--where", "cloud_cover < x"), 2, "--where compares cloud_cover"),
         (("query", SENTINEL2, *JUNE, "--area", "nowhere"), 2, "--area 'nowhere' is no"),
         (("query", SENTINEL2, *JUNE, "--collection", "nope"), 4, "No such collection nope"),
+        (("query", SENTINEL2, *JUNE, "--area", "nan,0,1,1"), 2, "is no WEST,SOUTH,EAST,NORTH"),
         (("export", SENTINEL2, "out.xlsx", *JUNE), 2, "must end with one of"),
+        (("export", SENTINEL2, "nowhere/out.nc", *JUNE), 2, "nowhere/out.nc cannot be written: No such file or"),
         (("ingest", SENTINEL2, "nope.json"), 2, "nope.json cannot be read: there is no such file."),
         (("ingest", "my.own", "nope.json", "--create"), 2, "--collection is missing"),
         (("create", "Bad Name", "--field", "x:int64"), 2, "cannot be used"),

@@ -128,7 +128,7 @@ def test_closed_pipe_is_no_error(cli: Cli, client: Client, cluster: Cluster) -> 
     process.stdout.readline()
     process.stdout.close()
 
-    assert process.stderr.read() == ""
+    assert (process.stderr.read(), process.wait(30)) == ("", 0)
 
 
 def test_clean_keeps_what_is_readable() -> None:

@@ -18,6 +18,7 @@ MODULES = [
     "incoming_place",
     "incoming_sources",
     "incoming_values",
+    "netcdf_texts",
     "incoming_vectors",
     "incoming_xarray",
     "json_object",

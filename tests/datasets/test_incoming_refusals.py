@@ -1,6 +1,6 @@
 """Bad data is refused in one sentence that names the row, the field and the reason."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,12 @@ def test_a_bad_value_names_its_place(name: str, bad: Any, reason: str) -> None:
         ("one_float", np.array([1.0, -1e39]), "too large for float"),
         ("one_uuid", np.array(["01910b3c-8552-7671-3345-b902cc0813f3", "x" * 36]), "expected a UUID"),
         ("one_timestamp", np.array(["2024", "2600"], dtype="datetime64[s]"), "beyond the 292 years"),
+        ("one_timestamp", np.array([0, 2**62], dtype="datetime64[s]"), "beyond the 292 years"),
+        ("one_timestamp", np.array([0, 2**50], dtype="datetime64[Y]"), "beyond the 292 years"),
+        ("one_timestamp", pa.array([0, -(2**62)], pa.timestamp("us")), "beyond the 292 years"),
+        ("one_duration", np.array([0, 2**62], dtype="timedelta64[s]"), "beyond the 292 years"),
+        ("one_duration", [timedelta(0), np.timedelta64(2**62, "s")], "beyond the 292 years"),
+        ("all_int32", [[1], np.array(2)], "expected a list"),
         ("one_json", pa.array(["{}", "{"]), "'{' is no JSON text"),
         ("one_vec3", np.zeros((2, 2)), "expected 3 numbers"),
         ("one_vec3", pa.array([[1.0, 2.0, 3.0], [1.0]]), "expected 3 numbers"),
@@ -136,6 +142,7 @@ def test_a_bad_value_in_an_array_names_its_place(name: str, column: Any, reason:
         ("never", "Row 1, field 'time': The time 'never' cannot be read"),
         (-1, "Row 1, field 'time': 1969-12-31 23:59:59.* lies before 1970"),
         (datetime(2400, 1, 1), "beyond the 292 years"),
+        (np.datetime64(2**62, "s"), "beyond the 292 years"),
     ],
 )
 def test_a_bad_time_names_its_row(time: Any, reason: str) -> None:
@@ -159,6 +166,11 @@ def test_a_bad_time_names_its_row(time: Any, reason: str) -> None:
         ({"time": [0, 1], "one_string": ["x"]}, "The column 'one_string' has 1 values, but 'time' has 2"),
         ({"time": 0, "one_string": "x"}, "to ingest a single record, wrap it in a list"),
         ([{"time": 0}, ("time", 0)], "Row 1 is .* not a record"),
+        (pd.DataFrame([[0, 1, 2]], columns=["time", "one_int32", "one_int32"]), "'one_int32' is there 2 times"),
+        (
+            pa.Table.from_arrays([pa.array([0])] * 3, ["time", "one_int32", "one_int32"]),
+            "The column 'one_int32' is there 2 times",
+        ),
         (7, "Cannot read datapoints from 7 .int.: pass records"),
         (np.zeros(3), "Cannot read datapoints"),
         ("missing.parquet", "There is no file 'missing.parquet'"),

@@ -8,8 +8,10 @@ import pytest
 import xarray as xr
 
 from tilebox_celery.datasets import Client, TimeInterval
+from tilebox_celery.datasets.store import loading, pages
 from tilebox_celery.datasets.sync.timeseries import TimeseriesCollection
 from tilebox_celery.errors import ArgumentError, AuthenticationError, LedgerUnavailable, NotFoundError
+from tilebox_celery.postgres.connection import Connection
 
 TIME = "2020-06-06T08:06:09.024"
 
@@ -153,6 +155,31 @@ def test_progress_ends_at_one(sentinel2: TimeseriesCollection, capsys: pytest.Ca
     assert fractions == sorted(fractions)
     assert fractions[-1] == 1.0
     assert "100%" in capsys.readouterr().err
+
+
+def test_an_error_in_a_load_ends_its_transaction(
+    datasets_client: Client, connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while somebody keeps the error, as a notebook does with the last one, Ctrl-C among them."""
+    monkeypatch.setattr(loading, "FEW_ROWS", 0)
+    monkeypatch.setattr(pages, "PAGE_ROWS", 64)
+    dataset = datasets_client.create_or_update_dataset("temporal", "my.points", [("number", int)])
+    for name in ("one", "two"):
+        dataset.create_collection(name).ingest({"time": range(300), "number": range(300)})
+
+    with pytest.raises(KeyboardInterrupt) as kept:
+        dataset.query(temporal_extent=(0, 300), show_progress=_interrupt)
+
+    running = connection.execute(
+        "select query from pg_stat_activity where application_name = 'tilebox-celery datasets'"
+        " and xact_start is not null and datname = current_database()"
+    ).fetchall()
+    assert (running, len(kept.traceback) > 1) == ([], True)
+    assert dataset.query(temporal_extent=(0, 300)).sizes["time"] == 600
+
+
+def _interrupt(fraction: float) -> None:
+    raise KeyboardInterrupt(fraction)
 
 
 @pytest.mark.clause("d1.4-11")

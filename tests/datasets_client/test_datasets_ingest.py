@@ -68,6 +68,22 @@ def test_every_form_stores_the_same_datapoints(scenes: Dataset, form: str) -> No
     assert collection.info().count == 2
 
 
+def test_records_come_in_json_files(scenes: Dataset, tmp_path: Path) -> None:
+    """As a list, or one a line: what is no feature is a row; a bad one is named by its number."""
+    collection = scenes.create_collection("c")
+    rows = [{"time": "2024-08-01", "name": "a"}, {"time": "2024-08-02", "name": None}]
+    ids = collection.ingest(rows)
+
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    (tmp_path / "rows.ndjson").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "bad.ndjson").write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"name": "c"}]))
+
+    assert collection.ingest(tmp_path / "rows.json") == ids
+    assert collection.ingest(tmp_path / "rows.ndjson") == ids
+    with pytest.raises(ArgumentError, match="Row 2, field 'time': the time is missing"):
+        collection.ingest(tmp_path / "bad.ndjson")
+
+
 @pytest.mark.clause("d1.7-8")
 def test_what_was_loaded_can_be_ingested_again(scenes: Dataset, tmp_path: Path) -> None:
     """A load, and what an export of it holds, are ingested as the same datapoints."""
@@ -117,6 +133,19 @@ def test_a_bad_row_stores_nothing(scenes: Dataset) -> None:
     assert collection.info().count == 0
 
 
+def test_features_that_are_no_list_are_one_sentence(scenes: Dataset) -> None:
+    """A FeatureCollection that is broken is no reason for a KeyError."""
+    with pytest.raises(ArgumentError, match="holds no STAC items but 'FeatureCollection'"):
+        scenes.create_collection("c").ingest({"type": "FeatureCollection", "features": {"a": 1}})
+
+
+@pytest.mark.parametrize("nothing", [None, 0, "", b""])
+def test_nothing_is_no_data(scenes: Dataset, nothing: object) -> None:
+    """What holds no datapoints at all, not even none of them, is refused."""
+    with pytest.raises(ArgumentError, match="pass records"):
+        scenes.create_collection("c").ingest(nothing)
+
+
 @pytest.mark.clause("2.datasets-3")
 @pytest.mark.clause("d1.7-9")
 def test_deleted_datapoints_are_gone(scenes: Dataset) -> None:
@@ -128,6 +157,8 @@ def test_deleted_datapoints_are_gone(scenes: Dataset) -> None:
     assert collection.delete(collection.load(ALL)) == 1
     assert collection.delete(ids) == 0
     assert collection.info().count == 0
+    collection.ingest(ROWS)
+    assert collection.delete(collection.load(ALL)["id"]) == 2
 
 
 @pytest.mark.clause("2.datasets-1")

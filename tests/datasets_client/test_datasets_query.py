@@ -56,6 +56,61 @@ def test_a_query_spans_collections(datasets_client: Client, sentinel2: Timeserie
         dataset.query(temporal_extent=JUNE, collections=["nope"])
 
 
+def test_a_collection_that_is_named_twice_is_read_once(datasets_client: Client) -> None:
+    """By its name, its id and as an object."""
+    dataset = datasets_client.create_or_update_dataset("temporal", "my.points", [("number", int)])
+    collection = dataset.create_collection("c")
+    collection.ingest({"time": [0, 1], "number": [7, 8]})
+
+    data = dataset.query(temporal_extent=(0, 9), collections=["c", collection, collection.id, "c"])
+
+    assert data["number"].to_numpy().tolist() == [7, 8]
+
+
+def test_a_collection_of_another_dataset_is_refused(datasets_client: Client) -> None:
+    """Its datapoints have other fields: they are neither loaded nor deleted as if they belonged to this one."""
+    mine, other = (datasets_client.create_or_update_dataset("temporal", slug) for slug in ("my.points", "my.others"))
+    foreign = other.create_collection("c")
+    [found] = foreign.ingest({"time": [0]})
+
+    for call in (
+        lambda: mine.query(temporal_extent=(0, 9), collections=[foreign]),
+        lambda: mine.find(found, [foreign]),
+        lambda: mine.delete_collection(foreign),
+    ):
+        with pytest.raises(ArgumentError, match=r"collection 'c' belongs to another dataset than 'my\.points'"):
+            call()
+    assert foreign.info().count == 1
+
+
+def test_a_query_has_the_fields_of_its_dataset(datasets_client: Client) -> None:
+    """Also with a collection that was got before a field was added."""
+    older = datasets_client.create_or_update_dataset("temporal", "my.points", [("number", int)]).create_collection("c")
+    dataset = datasets_client.create_or_update_dataset("temporal", "my.points", [("number", int), ("name", str)])
+    dataset.collection("c").ingest({"time": [0], "number": [7], "name": ["a"]})
+
+    assert dataset.query(temporal_extent=(0, 9), collections=[older])["name"].item() == "a"
+
+
+def test_a_deleted_collection_is_told_from_an_empty_one(datasets_client: Client) -> None:
+    """Who still has it as an object is told by each request that it is gone, and can print it all the same."""
+    dataset = datasets_client.create_or_update_dataset("temporal", "my.points", [("number", int)])
+    gone, empty = (dataset.create_collection(name) for name in ("gone", "empty"))
+    dataset.delete_collection("gone")
+
+    assert empty.load((0, 9)).sizes == {}
+    for call in (
+        lambda: gone.load((0, 9)),
+        lambda: gone.load((0, 9), skip_data=True),
+        lambda: gone.query(temporal_extent=(0, 9), filter=field("number") < 3),
+        lambda: dataset.query(temporal_extent=(0, 9), collections=[empty, gone]),
+        gone.info,
+    ):
+        with pytest.raises(NotFoundError, match="No such collection gone"):
+            call()
+    assert repr(gone) == "Collection gone: <availability unknown>"
+
+
 @pytest.mark.clause("d1.7-11")
 def test_bad_queries_are_one_sentence(sentinel2: TimeseriesCollection) -> None:
     """A missing extent, an unknown field, a plain bool and a wrong area are refused by name."""

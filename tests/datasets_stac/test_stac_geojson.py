@@ -8,7 +8,7 @@ import pytest
 import shapely
 
 from tilebox_celery.datasets import stac
-from tilebox_celery.datasets.schema import FieldType
+from tilebox_celery.datasets.schema import DatasetKind, Field, FieldType, Schema
 from tilebox_celery.errors import ArgumentError
 
 FIRES = {
@@ -74,3 +74,52 @@ def test_no_features_are_an_empty_table() -> None:
     assert (table.num_rows, table.column_names) == (0, ["time", "geometry", "power", "night"])
     with pytest.raises(ArgumentError, match="holds no feature"):
         stac.infer_geojson_schema([])
+
+
+def test_a_field_takes_the_property_of_its_name_and_no_other() -> None:
+    """Names that mean something in STAC, such as assets, are names like all others in GeoJSON."""
+    properties = {"date": "2024-08-01", "assets": {"a": 1}, "stac_id": "s", "granule_name": "g", "proj_epsg": 4326}
+    feature = {"type": "Feature", "id": "other", "geometry": None, "properties": properties}
+    bare = {"type": "Feature", "id": "other", "geometry": None, "properties": {"date": "2024-08-02"}}
+
+    types = {"assets": FieldType.JSON, "proj_epsg": FieldType.INT64}
+    fields = tuple(Field(name, types.get(name, FieldType.STRING)) for name in properties if name != "date")
+    table = stac.geojson_to_table([feature, bare], Schema(DatasetKind.TEMPORAL, fields))
+
+    names = ["assets", "stac_id", "granule_name", "proj_epsg"]
+    assert table.select(names).to_pylist() == [
+        {"assets": '{"a":1}', "stac_id": "s", "granule_name": "g", "proj_epsg": 4326},
+        dict.fromkeys(names),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("crs", "is_degrees"),
+    [
+        (None, True),
+        ({"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC:1.3:CRS84"}}, True),
+        ({"type": "name", "properties": {"name": "EPSG:4326"}}, True),
+        ({"type": "EPSG", "properties": {"code": 4326}}, True),
+        ({"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::3857"}}, False),
+        ({"type": "EPSG", "properties": {"code": 32632}}, False),
+        ({"type": "link", "properties": {"href": "http://example.com/crs"}}, False),
+        ("EPSG:3857", False),
+    ],
+)
+def test_other_coordinates_than_degrees_are_refused(crs: object, is_degrees: bool) -> None:
+    """Some coordinates in metres look like degrees: what the file says of them counts."""
+    schema = stac.infer_geojson_schema(FIRES, time="seen")
+
+    if is_degrees:
+        assert stac.geojson_to_table({**FIRES, "crs": crs}, schema, time="seen").num_rows == 2
+        return
+    with pytest.raises(ArgumentError, match=r"coordinates are not in degrees.*geopandas"):
+        stac.geojson_to_table({**FIRES, "crs": crs}, schema, time="seen")
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    """Programs on Windows begin files with one."""
+    path = tmp_path / "fires.geojson"
+    path.write_text(json.dumps(FIRES), encoding="utf-8-sig")
+
+    assert len(stac.infer_geojson_schema(path, time="seen").fields) == 3

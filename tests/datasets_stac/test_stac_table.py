@@ -186,6 +186,8 @@ BAD = [
         {"datetime": "2024-02-30T00:00:00Z"},
         r"Item 7 \('a'\): property 'datetime' is '2024-02-30.*which is no time: day",
     ),
+    ({"datetime": "2262-04-12T00:00:00Z"}, r"Item 7 \('a'\): property 'datetime' is .*, which lies after 2262-04-11"),
+    ({"datetime": "9999-12-31T00:00:00Z"}, r"Item 7 \('a'\): property 'datetime' is .*, which lies after 2262-04-11"),
     ({"eo:cloud_cover": "high"}, r"Item 7 \('a'\): property 'eo:cloud_cover' is 'high', which is no number; correct"),
     ({"eo:cloud_cover": True}, r"Item 7 \('a'\): property 'eo:cloud_cover' is True, which is no number"),
     ({"orbit": 2**31}, r"property 'orbit' is 2147483648, which is not between -2147483648 and 2147483647"),

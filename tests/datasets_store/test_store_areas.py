@@ -199,11 +199,17 @@ def test_the_database_looks_areas_up_in_its_index(store: DatasetStore, connectio
     assert not any("Seq Scan" in line for (line,) in plan)
 
 
+with np.errstate(invalid="ignore"):
+    BROKEN_LINE = shapely.LineString([(0, 0), (float("nan"), 1), (1, 1)])
+
+
 @pytest.mark.parametrize(
     ("area", "sentence"),
     [
         ("POINT (0 0)", "must be a shapely geometry"),
         (shapely.Point(), "is empty"),
+        (shapely.Point(float("nan"), 0), "no finite number"),
+        (BROKEN_LINE, "no finite number"),
         (shapely.Point(0, 91), "must be within -90 and 90 degrees"),
         ({"geometry": shapely.Point(0, 0), "mode": "near"}, "mode of a spatial extent must be 'intersects' or"),
         ({"geometry": shapely.Point(0, 0), "coordinate_system": "flat"}, "coordinate_system of a spatial extent must"),

@@ -35,7 +35,7 @@ def execute(self, query, *arguments, **options):
 psycopg.Connection.execute = execute
 store.delete_dataset("group.every_type", force=True)
 """
-STATEMENTS = 9
+STATEMENTS = 10
 """That a deletion runs before it commits; the last three are those that delete."""
 
 

@@ -1,8 +1,10 @@
 """Filters give what Python and pandas would give, with three-valued logic, and refuse what cannot be compared."""
 
 import math
+import operator
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from typing import Any
 from uuid import UUID
 
@@ -233,6 +235,14 @@ def test_what_is_unknown_is_found_neither_way(store: DatasetStore) -> None:
         (field("one_timestamp") == datetime(3000, 1, 1), "from 1677 to 2262"),
         (field("geometry") == 1, "'geometry' is a geometry, and cannot be compared"),
         (field("one_string") == "a\0", "NUL character"),
+        (field("one_string") == "\ud800", "half of a surrogate pair"),
+        (field("one_timestamp") < "now", "'one_timestamp' is a timestamp, and 'now' is none"),
+        (field("one_timestamp") < "2024Q1", "'one_timestamp' is a timestamp, and '2024Q1' is none"),
+        (field("one_timestamp") < np.datetime64("NaT"), "use is_null()"),
+        (field("one_timestamp") < np.datetime64(2**62, "s"), "from 1677 to 2262"),
+        (field("one_duration") < np.timedelta64("NaT"), "use is_null()"),
+        (field("one_duration") < timedelta.max, "292 years"),
+        (field([]) == 1, "no field '[]' to filter by"),  # type: ignore[arg-type]  # on purpose
         (field("one_int32") == field("one_int64"), "can be compared with a value only"),
     ],
 )
@@ -254,6 +264,23 @@ def test_a_field_can_be_kept_out_of_filters(store: DatasetStore) -> None:
 
     with pytest.raises(ArgumentError, match="'hidden' cannot stand in a filter: its dataset declares it"):
         store.load([collection], 0, 1, where=field("hidden").is_null())
+
+
+@pytest.mark.parametrize("is_and", [True, False])
+def test_a_filter_may_have_any_number_of_parts(store: DatasetStore, is_and: bool) -> None:
+    """Such as one for each of many names; Python's own limit of depth is none of it."""
+    collection = store.create_collection(store.create_or_update_dataset("a.filters", SCHEMA), "one")
+    store.ingest(collection, TABLE)
+    parts = [(field("orbit") != number) if is_and else (field("orbit") == number) for number in range(5000)]
+    where = reduce(operator.and_ if is_and else operator.or_, parts)
+
+    wanted = [
+        place
+        for place, row in enumerate(ROWS)
+        if row["orbit"] is not None and (row["orbit"] not in range(5000)) is is_and
+    ]
+    assert found(store, collection, where) == wanted
+    assert str(where).count("orbit") == 5000
 
 
 @pytest.mark.parametrize("where", ["cloud < 1", True, lambda row: True, field("one_int32")])

@@ -1,5 +1,9 @@
 """Datasets and collections: created, found, changed, refused."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
 import pytest
 from store_sample import EVERY_TYPE, sample
 
@@ -98,6 +102,31 @@ def test_collections_have_unique_names(store: DatasetStore, collection: Collecti
         store.find_collection(collection.dataset, "Sat-X")
 
 
+@pytest.mark.parametrize("name", [None, 5, b"one", "a\0", "\ud800", "x" * 1001, ""])
+def test_a_name_that_no_collection_can_have(store: DatasetStore, name: Any) -> None:
+    """It is refused when one is made, and is not found; so is such a slug."""
+    dataset = store.create_or_update_dataset("a.first", SMALL)
+
+    for exists_ok in (False, True):
+        with pytest.raises(ArgumentError, match="collection name"):
+            store.create_collection(dataset, name, exists_ok=exists_ok)
+    with pytest.raises(NotFoundError, match="No such collection"):
+        store.find_collection(dataset, name)
+    with pytest.raises(NotFoundError, match="No such dataset"):
+        store.find_dataset(name)
+    if not isinstance(name, str):
+        with pytest.raises(ArgumentError, match="dataset slug"):
+            store.create_or_update_dataset(name, SMALL)
+
+
+def test_more_fields_than_a_table_can_have_are_one_sentence(store: DatasetStore) -> None:
+    """Postgres says how many."""
+    fields = tuple(Field(f"number_{number}", FieldType.INT32) for number in range(1700))
+
+    with pytest.raises(ArgumentError, match="at most 1600 columns"):
+        store.create_or_update_dataset("a.wide", Schema(DatasetKind.TEMPORAL, fields))
+
+
 def test_a_stale_record_says_that_its_dataset_has_changed(store: DatasetStore, collection: CollectionRecord) -> None:
     """An ingest with fields that are gone is one sentence."""
     store.create_or_update_dataset("group.every_type", Schema(DatasetKind.SPATIOTEMPORAL))
@@ -127,6 +156,26 @@ def test_a_connection_that_was_lost_is_replaced(
 
     assert store.info(collection).total == 5
     assert store.find_dataset("group.every_type") == collection.dataset
+    assert [page.table.num_rows for page in store.load([collection], 0, 2**42)] == [5]
+
+
+def test_one_lost_connection_is_enough_to_doubt_the_others(
+    store: DatasetStore, collection: CollectionRecord, connection: Connection
+) -> None:
+    """When the server has restarted, one call says so, and the next one works: it takes no other lost connection."""
+    with ThreadPoolExecutor(3) as threads:
+        loads = [store.load([collection], 0, 2**42) for _ in range(3)]
+        store.ingest(collection, sample(5))
+        barrier = Barrier(3)
+        list(threads.map(lambda load: (barrier.wait(10), list(load)), loads))
+    connection.execute(
+        "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+        " where application_name = 'tilebox-celery datasets' and datname = current_database()"
+    )
+
+    with pytest.raises(LedgerUnavailable, match="was lost, try again"):
+        list(store.load([collection], 0, 2**42))
+    assert store.info(collection).total == 5
     assert [page.table.num_rows for page in store.load([collection], 0, 2**42)] == [5]
 
 

@@ -13,6 +13,7 @@ from tilebox_celery.datasets.store.pages import join
 from tilebox_celery.datasets.store.records import CollectionRecord
 from tilebox_celery.datasets.store.store import DatasetStore
 from tilebox_celery.errors import ArgumentError, NotFoundError
+from tilebox_celery.postgres.connection import Connection
 
 END = START + 10**9
 
@@ -147,6 +148,27 @@ def test_collections_are_merged_by_time(store: DatasetStore, collection: Collect
     assert keys == sorted(keys)
 
 
+def test_a_load_of_many_collections_takes_few_connections(
+    store: DatasetStore, collection: CollectionRecord, connection: Connection
+) -> None:
+    """Each collection gives its connection up with its last page, so that the next one can have it."""
+    collections = [store.create_collection(collection.dataset, f"number {number}") for number in range(12)]
+    table = sample(24)
+    for place, each in enumerate(collections):
+        store.ingest(each, table.slice(2 * place, 2))
+    pages = store.load(collections, 0, END)
+
+    found = [next(pages).table]
+
+    opened = connection.execute(
+        "select count(*) from pg_stat_activity where application_name = 'tilebox-celery datasets'"
+        " and datname = current_database()"
+    ).fetchone()
+    assert opened is not None
+    assert opened[0] <= 2  # of which one is for the catalog
+    assert rows_of(join([*found, *(page.table for page in pages)])) == rows_of(table)
+
+
 @pytest.mark.parametrize(("name", "text"), [("one_string", "a\0b"), ("one_json", "{nope"), ("one_json", "[NaN]")])
 def test_a_text_that_cannot_be_stored_is_named(
     store: DatasetStore, collection: CollectionRecord, name: str, text: str
@@ -173,8 +195,10 @@ def test_an_older_record_still_loads_after_a_field_was_added(store: DatasetStore
     assert load(store, store.find_collection(dataset, "first")).column("added").null_count == 10
 
 
-def test_a_deleted_collection_takes_nothing(store: DatasetStore, collection: CollectionRecord) -> None:
-    """Ingest, info and delete of a deleted collection say that it is gone; its rows are gone too."""
+def test_a_deleted_collection_takes_nothing(
+    store: DatasetStore, collection: CollectionRecord, connection: Connection
+) -> None:
+    """Each request for a deleted collection says that it is gone; its rows are gone too."""
     store.ingest(collection, sample(5))
     store.delete_collection(collection)
 
@@ -183,7 +207,8 @@ def test_a_deleted_collection_takes_nothing(store: DatasetStore, collection: Col
         lambda: store.info(collection),
         lambda: store.delete(collection, [uuid.uuid4()]),
         lambda: store.delete_collection(collection),
+        lambda: load(store, collection),
     ):
         with pytest.raises(NotFoundError, match="No such collection first"):
             call()
-    assert load(store, collection).num_rows == 0
+    assert connection.execute("select count(*) from tbd.rows_1").fetchone() == (0,)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from tilebox_celery.datasets.filters import Expression
 
 _CONDITION = re.compile(
-    r"\s*(?P<name>\w+)\s*(?:(?P<operator>==|!=|<=|>=|=|<|>)\s*(?P<value>.*)|(?P<null>is (?:not )?null)\s*)"
+    r"\s*(?P<name>\w+)\s*(?:(?P<operator>==|!=|<=|>=|=|<|>)\s*(?P<value>.*)|(?P<null>is (?:not )?null)\s*)",
+    re.IGNORECASE,
 )
 
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
@@ -86,9 +87,16 @@ def _parts(text: str, schema: Schema) -> tuple[str, str, Any]:
     if match is None:
         raise ArgumentError(f"--where takes FIELD OPERATOR VALUE, such as 'cloud_cover < 20', not {text!r}.")
     if match["null"]:
-        return match["name"], match["null"].replace(" ", "_"), None
+        return match["name"], match["null"].lower().replace(" ", "_"), None
     sign = "==" if match["operator"] == "=" else match["operator"]
     return match["name"], sign, _value(match["name"], match["value"].strip(), schema)
+
+
+def _number(text: str) -> float:
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
 
 
 def _value(name: str, text: str, schema: Schema) -> Any:
@@ -99,7 +107,7 @@ def _value(name: str, text: str, schema: Schema) -> Any:
     try:
         match field.type:
             case FieldType.INT32 | FieldType.INT64 | FieldType.UINT64:
-                return int(bare)
+                return _number(bare)
             case FieldType.FLOAT | FieldType.DOUBLE:
                 return float(bare)
             case FieldType.BOOL:

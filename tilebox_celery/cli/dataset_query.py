@@ -1,5 +1,6 @@
 """``tilebox-celery dataset query`` and ``export``: the datapoints of a time, an area and conditions."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -149,6 +150,8 @@ def read_area(text: str) -> Any:
     box = corners(text)
     try:
         if box is not None:
+            if not all(map(math.isfinite, box)):  # of which shapely makes None, and that is no area at all
+                raise ValueError(box)
             return shapely.box(*box)
         if Path(text).is_file():
             return shapely.union_all(shapely.from_geojson(_geometries(Path(text))))

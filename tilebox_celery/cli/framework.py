@@ -49,7 +49,10 @@ def command(app: typer.Typer, name: str, *, as_json: bool = True, **options: Any
         @wraps(function)
         def run(*args: Any, debug: bool, as_json: bool = False, **values: Any) -> Any:
             mode.json, mode.debug = as_json, debug
-            return function(*args, **values)
+            try:
+                return function(*args, **values)
+            except BrokenPipeError:  # here, since typer would make an error of it
+                return _leave_pipe()
 
         common = [each for each in _COMMON if as_json or each != "as_json"]
         known = inspect.signature(function, eval_str=True)
@@ -102,9 +105,8 @@ class Root(Noun):
             result = super().main(args, complete_var=complete_var, **extra)
             sys.stdout.flush()
             code = result if isinstance(result, int) else ExitCode.OK
-        except BrokenPipeError:  # `tilebox-celery job list | head -1`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = ExitCode.OK
+        except BrokenPipeError:
+            code = _leave_pipe()
         except (Exception, KeyboardInterrupt) as error:
             code = report(error)
         finally:
@@ -159,6 +161,12 @@ def ask(question: str, yes: bool) -> None:
         raise ArgumentError(f"{question}: say --yes, since there is no terminal to ask.")
     if not typer.confirm(clean(question, 1) + "?", err=True):
         raise TileboxCeleryError("Nothing was changed.")
+
+
+def _leave_pipe() -> ExitCode:
+    """Write nothing more to a pipe whose reader has seen enough: `tilebox-celery job list | head -1`."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.OK
 
 
 def _short(sentence: str) -> str:

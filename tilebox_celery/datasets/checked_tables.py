@@ -22,4 +22,4 @@ def is_checked(table: object) -> bool:
         >>> is_checked(table), is_checked(table.slice(0))
         (True, False)
     """
-    return _by_id.get(id(table)) is table
+    return table is not None and _by_id.get(id(table)) is table

@@ -1,6 +1,8 @@
 """Write loaded datapoints to a file that other programs read: NetCDF, GeoParquet, CSV or GeoJSON."""
 
+import json
 import os
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,6 +11,7 @@ import numpy as np
 
 from tilebox_celery.datasets.frames import plain_value, to_frame
 from tilebox_celery.datasets.json_object import plain_json
+from tilebox_celery.datasets.netcdf_texts import TEXT_FORM, TEXT_FORMS
 from tilebox_celery.datasets.schema import FieldType, Schema
 from tilebox_celery.errors import ArgumentError
 
@@ -20,7 +23,7 @@ def write(data: "xr.Dataset", schema: Schema, file: Path) -> None:
     """Write datapoints to a file, which is there whole or not at all.
 
     NetCDF and CSV hold geometries as WKT; NetCDF holds a missing text as an empty one. Parquet is GeoParquet. In
-    GeoJSON each datapoint is a feature with its first geometry.
+    GeoJSON each datapoint is a feature with its first geometry, and bytes are base64. `ingest` reads all but CSV again.
 
     Args:
         data: What `load` or `query` gave.
@@ -36,7 +39,8 @@ def write(data: "xr.Dataset", schema: Schema, file: Path) -> None:
         writer(data, schema, part)
         part.replace(file)
     except OSError as error:
-        raise ArgumentError(f"{file} cannot be written: {error.strerror or error}.") from error
+        reason = os.strerror(error.errno) if error.errno else str(error)  # HDF5 has a long strerror of its own
+        raise ArgumentError(f"{file} cannot be written: {reason}.") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -54,9 +58,10 @@ def check_ending(file: Path) -> str:
 
 
 def to_netcdf_ready(data: "xr.Dataset", schema: Schema) -> "xr.Dataset":
-    """Return the same datapoints with values that NetCDF can hold: geometries as WKT, JSON as text, no None."""
-    import json
+    """Return the same datapoints with values that NetCDF can hold: geometries as WKT, JSON as text, no None.
 
+    The attribute `TEXT_FORM` of such a variable says so to those who read it.
+    """
     import shapely
 
     ready = data.copy()
@@ -76,6 +81,8 @@ def to_netcdf_ready(data: "xr.Dataset", schema: Schema) -> "xr.Dataset":
             ready[field.name] = variable.copy(data=_without_none(_hexadecimal(variable.to_numpy())))
         elif variable.dtype == object:
             ready[field.name] = variable.copy(data=_without_none(variable.to_numpy()))
+        if field.type in TEXT_FORMS:
+            ready[field.name].attrs[TEXT_FORM] = TEXT_FORMS[field.type]
     return ready
 
 
@@ -93,8 +100,6 @@ def _write_netcdf(data: "xr.Dataset", schema: Schema, file: Path) -> None:
 
 
 def _write_parquet(data: "xr.Dataset", schema: Schema, file: Path) -> None:
-    import json
-
     import pyarrow.parquet as pq
 
     from tilebox_celery.datasets.incoming import to_table
@@ -113,8 +118,6 @@ def _write_csv(data: "xr.Dataset", schema: Schema, file: Path) -> None:
 
 
 def _write_geojson(data: "xr.Dataset", schema: Schema, file: Path) -> None:
-    import json
-
     import shapely
 
     name = next((each.name for each in schema.fields if each.type is FieldType.GEOMETRY and not each.is_array), None)
@@ -129,10 +132,21 @@ def _write_geojson(data: "xr.Dataset", schema: Schema, file: Path) -> None:
                 "type": "Feature",
                 "id": row["id"],
                 "geometry": None if geometry is None else json.loads(shapely.to_geojson(geometry)),
-                "properties": {str(key): plain_value(value) for key, value in row.items()},
+                "properties": {str(key): _geojson_value(value) for key, value in row.items()},
             }
             stream.write((",\n" if number else "\n") + json.dumps(feature, allow_nan=False))
         stream.write("\n]}\n")
+
+
+def _geojson_value(value: Any) -> Any:
+    """Return a property as those are who read GeoJSON expect it."""
+    import shapely
+
+    if isinstance(value, np.ndarray):
+        return [_geojson_value(each) for each in value]
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
+    return json.loads(shapely.to_geojson(value)) if isinstance(value, shapely.Geometry) else plain_value(value)
 
 
 _WRITERS: dict[str, Callable[["xr.Dataset", Schema, Path], None]] = {

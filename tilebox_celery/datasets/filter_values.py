@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-import pandas as pd
 
+from tilebox_celery.datasets.incoming_values import is_missing, read_duration, read_timestamp
 from tilebox_celery.datasets.schema import Field, FieldType
 from tilebox_celery.datasets.store.columns import column_name
 from tilebox_celery.datasets.store.quoting import quoted
@@ -73,19 +73,21 @@ def _bound(field: Field, value: Any, bind: Bind) -> str | None:
         case bool() if field.type is FieldType.BOOL:
             place = bind(value, "boolean")
         case str() if field.type in TEXTS:
-            place = bind(_without_nul(field, value), "text")
+            place = bind(_storable(field, value), "text")
         case UUID() | str() if field.type is FieldType.UUID:
             place = bind(str(_parsed(field, value, UUID)), "uuid")
         case str() | datetime() | date() | np.datetime64() if field.type is FieldType.TIMESTAMP:
-            place = bind(_nanoseconds(field, value), "bigint")
+            place = bind(_nanoseconds(field, value, read_timestamp), "bigint")
         case timedelta() | np.timedelta64() if field.type is FieldType.DURATION:
-            place = bind(int(pd.Timedelta(value).as_unit("ns").value), "bigint")
+            place = bind(_nanoseconds(field, value, read_duration), "bigint")
     return place
 
 
-def _without_nul(field: Field, value: str) -> str:
+def _storable(field: Field, value: str) -> str:
     if "\0" in value:
         raise ArgumentError(f"The value for the field '{field.name}' has a NUL character, which no text has.")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise ArgumentError(f"The value for the field '{field.name}' has half of a surrogate pair, which no text has.")
     return value
 
 
@@ -140,15 +142,18 @@ def _known(column: str, truth: bool) -> str:
     return f"(case when {column} is not null then {'true' if truth else 'false'} end)"
 
 
-def _nanoseconds(field: Field, value: Any) -> int:
-    moment = _parsed(field, value, pd.Timestamp)
-    if moment is pd.NaT:
+def _nanoseconds(field: Field, value: Any, read: Callable[[Any], int]) -> int:
+    if is_missing(value):
         raise ArgumentError(f"The field '{field.name}' cannot be compared with no time: use is_null().")
-    moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment.tz_convert("UTC")
     try:
-        return int(moment.as_unit("ns").value)
-    except (ValueError, OverflowError) as error:  # pandas has its own OutOfBoundsDatetime, a ValueError
-        raise ArgumentError(f"The field '{field.name}' holds times from 1677 to 2262 only, not {value!r}.") from error
+        return read(value)
+    except ArgumentError as error:
+        raise ArgumentError(f"The field '{field.name}' is a {field.type}, and {value!r} is none.") from error
+    except ValueError as error:
+        raise ArgumentError(
+            f"The field '{field.name}' holds times from 1677 to 2262, and durations of up to 292 years, only, not "
+            f"{value!r}."
+        ) from error
 
 
 def _parsed(field: Field, value: Any, parse: Callable[[Any], Any]) -> Any:

@@ -156,12 +156,21 @@ class Both(Expression):
 
     def sql(self, schema: Schema, bind: Bind) -> str:
         """Return both in SQL."""
-        word = "and" if self.operator == "&" else "or"
-        return f"({self.left.sql(schema, bind)} {word} {self.right.sql(schema, bind)})"
+        word = " and " if self.operator == "&" else " or "
+        return f"({word.join(part.sql(schema, bind) for part in self._parts())})"
 
     def __str__(self) -> str:
         """Return it as it is written in Python."""
-        return f"({self.left} {self.operator} {self.right})"
+        return f"({f' {self.operator} '.join(map(str, self._parts()))})"
+
+    def _parts(self) -> list[Expression]:
+        """Return what the same operator joins: people join thousands, and Python does not call itself so deep."""
+        parts: list[Expression] = [self.right]
+        rest = self.left
+        while isinstance(rest, Both) and rest.operator == self.operator:
+            parts.append(rest.right)
+            rest = rest.left
+        return [rest, *reversed(parts)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,7 +202,7 @@ def checked_filter(value: object) -> Expression:
 
 
 def _queryable(schema: Schema, name: str) -> Field:
-    found = schema.by_name.get(name)
+    found = schema.by_name.get(str(name))
     if found is None:
         known = ", ".join(each.name for each in schema.fields if each.queryable) or "none"
         raise ArgumentError(f"There is no field '{name}' to filter by; the fields of this dataset are: {known}.")

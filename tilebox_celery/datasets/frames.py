@@ -1,6 +1,7 @@
 """Loaded datapoints as rows of plain values, for files and programs that know neither xarray nor shapely."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,20 +32,24 @@ def to_frame(data: "xr.Dataset") -> "pd.DataFrame":
 
 
 def plain_value(value: Any) -> Any:
-    """Return a value that JSON can hold: geometries as WKT, times as ISO 8601, bytes as hexadecimal digits, no NaN.
+    """Return a value that JSON can hold.
+
+    Geometries are WKT, times and durations ISO 8601, bytes hexadecimal digits; there is no NaN.
 
     Example:
         >>> plain_value(np.array([1.5, np.nan])), plain_value(b"\\x01"), plain_value(np.bool_(True))
         ([1.5, None], '01', True)
+        >>> plain_value(np.timedelta64(-1500, "ms"))
+        '-PT1.5S'
     """
     if isinstance(value, np.ndarray):
         return [plain_value(each) for each in value]
     if hasattr(value, "wkt"):
         return value.wkt
-    if hasattr(value, "isoformat"):
-        return None if value != value else value.isoformat()  # noqa: PLR0124 (NaT is not itself)
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, np.datetime64 | np.timedelta64) or hasattr(value, "isoformat") or isinstance(value, timedelta):
+        return _time(value)
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, float) and not np.isfinite(value):
@@ -52,3 +57,21 @@ def plain_value(value: Any) -> Any:
     if isinstance(value, Mapping):  # JSON as it was loaded
         value = dict(value)
     return value if isinstance(value, str | int | float | bool | list | dict | None) else str(value)
+
+
+def _time(value: Any) -> str | None:
+    if value != value:  # noqa: PLR0124 (NaT is not itself)
+        return None
+    if isinstance(value, np.datetime64):
+        return str(np.datetime_as_string(value))
+    return _duration(value) if isinstance(value, np.timedelta64 | timedelta) else str(value.isoformat())
+
+
+def _duration(value: "np.timedelta64 | timedelta") -> str:
+    """Return a duration with all its nanoseconds, such as ``-PT1.5S``."""
+    import pandas as pd
+
+    nanoseconds = int(pd.Timedelta(value).as_unit("ns").value)
+    seconds, rest = divmod(abs(nanoseconds), 1_000_000_000)
+    fraction = f".{rest:09}".rstrip("0") if rest else ""
+    return f"{'-' if nanoseconds < 0 else ''}PT{seconds}{fraction}S"

@@ -65,7 +65,7 @@ def parse_datapoint_id(value: object) -> UUID:
         plain: Any = single() if callable(single) else value
         return plain if isinstance(plain, UUID) else UUID(plain)
     except (TypeError, ValueError, AttributeError) as error:
-        shown = value if isinstance(value, str) else repr(value)
+        shown = value if isinstance(value, str) else " ".join(repr(value).split())[:80]
         raise ArgumentError(f"Invalid datapoint id: {shown} is not a valid UUID") from error
 
 

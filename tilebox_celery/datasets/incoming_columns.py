@@ -74,7 +74,13 @@ def _scalars(values: Column, field_type: FieldType, place: Place) -> pa.Array:
     if field_type is FieldType.JSON and isinstance(values, pa.Array) and pa.types.is_string(array.type):
         return json_from_text(array.to_pylist(), place)  # in Arrow a text is JSON, in Python it is a value
     converted = convert_array(array, field_type)
-    return read_values(array.to_pylist(), field_type, place) if converted is None else converted
+    return read_values(_single_values(array), field_type, place) if converted is None else converted
+
+
+def _single_values(array: pa.Array) -> list[Any]:
+    """Return single values; instants are those of numpy, which hold any year, while a datetime does not."""
+    is_time = pa.types.is_timestamp(array.type) or pa.types.is_duration(array.type)
+    return list(array.to_numpy(zero_copy_only=False)) if is_time else array.to_pylist()
 
 
 def _as_array(values: Column) -> pa.Array | None:
@@ -96,8 +102,14 @@ def _as_array(values: Column) -> pa.Array | None:
 
 def _from_numpy(values: np.ndarray) -> pa.Array | None:
     values = values.astype(values.dtype.newbyteorder("="))
-    if values.dtype.kind in "mM" and np.datetime_data(values.dtype)[0] not in ("s", "ms", "us", "ns"):
-        values = values.astype(f"{values.dtype.kind}8[s]")
+    if values.dtype.kind in "mM" and (unit := np.datetime_data(values.dtype)[0]) not in ("s", "ms", "us", "ns"):
+        if unit in ("ps", "fs", "as"):
+            values = values.astype(f"{values.dtype.kind}8[ns]")
+        else:
+            seconds = values.astype(f"{values.dtype.kind}8[s]")
+            if not (np.isnat(values) | (seconds.astype(values.dtype) == values)).all():
+                return None  # an overflow, which numpy does not say
+            values = seconds
     return pa.array(values) if values.dtype.kind in "biufmMUS" else None
 
 
@@ -122,7 +134,7 @@ def _elements(values: Column, place: Place) -> tuple[Column, np.ndarray, np.ndar
     elements: list[Any] = []
     lengths, is_absent = np.zeros(len(python_values), dtype=np.int64), np.zeros(len(python_values), dtype=bool)
     for row, value in enumerate(python_values):
-        if isinstance(value, list | tuple | np.ndarray):
+        if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim):
             elements.extend(value)
             lengths[row] = len(value)
         elif is_missing(value):

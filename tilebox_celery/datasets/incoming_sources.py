@@ -1,6 +1,6 @@
 """Take incoming data apart into columns, whichever form it comes in."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,7 @@ def _take_apart(data: Any) -> Columns:
         return Columns(*dataset_columns(data))
     if isinstance(data, pa.Table | pa.RecordBatch):
         table = pa.Table.from_batches([data]) if isinstance(data, pa.RecordBatch) else data
+        _refuse_repeated(table.column_names)
         return Columns({name: _one_chunk(table.column(name)) for name in table.column_names})
     if isinstance(data, pd.DataFrame):
         return Columns(_frame_columns(data))
@@ -90,6 +91,12 @@ def _take_apart(data: Any) -> Columns:
     if isinstance(data, Iterable) and not isinstance(data, str | bytes | np.ndarray | xr.DataArray):
         return Columns(_record_columns(data))
     raise ArgumentError(f"Cannot read datapoints from {shown(data)} ({type(data).__name__}): {_FORMS}.")
+
+
+def _refuse_repeated(names: Sequence[str]) -> None:
+    for name in names if len(set(names)) < len(names) else ():
+        if (count := names.count(name)) > 1:
+            raise ArgumentError(f"The column {name!r} is there {count} times: keep one of them.")
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
@@ -105,6 +112,7 @@ def _frame_columns(frame: Any) -> dict[str, Column]:
             frame = frame.to_crs(_WGS84)
         if frame.active_geometry_name and "geometry" not in frame.columns:
             frame = frame.rename_geometry("geometry")
+    _refuse_repeated(list(map(str, frame.columns)))
     return {str(name): _series(frame[name]) for name in frame.columns}
 
 

@@ -116,16 +116,18 @@ def _float32(value: Any) -> float:
 
 def _nanoseconds(count: int, value: Any) -> int:
     if not -_NANOSECONDS_END < count < _NANOSECONDS_END:
-        raise ValueError(f"{shown(value)} lies beyond the 292 years to either side of 1970 that nanoseconds can hold")
+        raise _beyond(value)
     return count
 
 
-def _timestamp(value: Any) -> int:
+def _beyond(value: Any) -> ValueError:
+    return ValueError(f"{shown(value)} lies beyond the 292 years to either side of 1970 that nanoseconds can hold")
+
+
+def read_timestamp(value: Any) -> int:
     """Return nanoseconds since 1970 of anything that is an instant in a time argument."""
     if isinstance(value, np.datetime64):
-        nanoseconds = _numpy_nanoseconds(value, "datetime64[ns]")
-        if nanoseconds is not None:
-            return nanoseconds
+        return _numpy_nanoseconds(value, "datetime64[ns]")
     below_microsecond = getattr(value, "nanosecond", 0)
     if isinstance(value, str) and (digits := _NANOSECOND_DIGITS.search(value)):
         below_microsecond = int(digits[1].ljust(3, "0"))
@@ -133,13 +135,10 @@ def _timestamp(value: Any) -> int:
     return _nanoseconds((instant - EPOCH) // _MICROSECOND * 1000 + below_microsecond, value)
 
 
-def _duration(value: Any) -> int:
+def read_duration(value: Any) -> int:
     """Return the nanoseconds of a timedelta or of a number of seconds."""
     if isinstance(value, np.timedelta64):
-        nanoseconds = _numpy_nanoseconds(value, "timedelta64[ns]")
-        if nanoseconds is not None:
-            return nanoseconds
-        value = value.astype("timedelta64[us]").item()
+        return _numpy_nanoseconds(value, "timedelta64[ns]")
     if isinstance(value, timedelta):
         return _nanoseconds(value // _MICROSECOND * 1000 + getattr(value, "nanoseconds", 0) % 1000, value)
     if isinstance(value, bool) or not isinstance(value, int | float | np.number):
@@ -147,10 +146,13 @@ def _duration(value: Any) -> int:
     return _nanoseconds(round(value * 1_000_000_000), value)
 
 
-def _numpy_nanoseconds(value: Any, dtype: str) -> int | None:
-    """Return the nanoseconds of a datetime64 or timedelta64; None if they overflow, which numpy does not say."""
+def _numpy_nanoseconds(value: Any, dtype: str) -> int:
+    """Return the nanoseconds of a datetime64 or timedelta64; numpy does not say when they overflow."""
     nanoseconds = value.astype(dtype)
-    return int(nanoseconds.astype(np.int64)) if nanoseconds.astype(value.dtype) == value else None
+    is_finer = np.datetime_data(value.dtype)[0] in ("ps", "fs", "as")
+    if not is_finer and nanoseconds.astype(value.dtype) != value:
+        raise _beyond(value)
+    return int(nanoseconds.astype(np.int64))
 
 
 def _uuid(value: Any) -> bytes | None:
@@ -206,8 +208,8 @@ _READERS: dict[FieldType, Callable[[Any], Any]] = {
     FieldType.UINT64: _integer_reader(FieldType.UINT64),
     FieldType.FLOAT: _float32,
     FieldType.DOUBLE: read_number,
-    FieldType.TIMESTAMP: _timestamp,
-    FieldType.DURATION: _duration,
+    FieldType.TIMESTAMP: read_timestamp,
+    FieldType.DURATION: read_duration,
     FieldType.UUID: _uuid,
     FieldType.ENUM: _name,
     FieldType.JSON: _json,

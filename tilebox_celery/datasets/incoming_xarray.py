@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
 import xarray as xr
 
 from tilebox_celery.datasets.incoming_values import is_missing
+from tilebox_celery.datasets.netcdf_texts import texts_read
 from tilebox_celery.datasets.schema import VECTOR_DIMENSIONS, FieldType
 from tilebox_celery.datasets.xarray_layout_values import ABSENT
 from tilebox_celery.errors import ArgumentError
@@ -30,7 +32,12 @@ def open_netcdf(path: Path) -> xr.Dataset:
             f"({str(error).splitlines()[0]})"
         ) from error
     texts = {name: each for name, each in dataset.data_vars.items() if each.dtype.kind in "OU"}
-    return dataset.assign({name: each.copy(data=_absent_texts(each.values)) for name, each in texts.items()})
+    try:
+        return dataset.assign({name: texts_read(each) for name, each in texts.items()})
+    except (ValueError, shapely.errors.ShapelyError) as error:
+        raise ArgumentError(
+            f"The file {str(path)!r} has texts that are not of the form that it names: {error}"
+        ) from error
 
 
 def dataset_columns(dataset: xr.Dataset) -> tuple[dict[str, Any], dict[str, FieldType]]:
@@ -64,12 +71,6 @@ def dataset_columns(dataset: xr.Dataset) -> tuple[dict[str, Any], dict[str, Fiel
         if (inner := set(variable.dims) & set(_VECTOR_TYPES)) and variable.ndim == 2:
             types[str(name)] = _VECTOR_TYPES[str(inner.pop())]
     return columns, types
-
-
-def _absent_texts(texts: np.ndarray) -> np.ndarray:
-    objects = texts.astype(object)
-    objects[texts == ""] = None
-    return objects
 
 
 def _values(variable: xr.Variable) -> Any:

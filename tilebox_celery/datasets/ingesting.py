@@ -99,7 +99,9 @@ def _ids_of(datapoints: Any) -> Sequence[UUID]:
     if isinstance(datapoints, (str, UUID)):
         return [parse_datapoint_id(datapoints)]
     if hasattr(datapoints, "data_vars"):  # an xarray.Dataset, without loading xarray to ask
-        datapoints = datapoints["id"].to_numpy().ravel() if "id" in datapoints.coords else []
+        datapoints = datapoints["id"] if "id" in datapoints.coords else []
+    if hasattr(datapoints, "to_numpy"):  # its ids, or those of a DataFrame
+        datapoints = datapoints.to_numpy().ravel()
     if not isinstance(datapoints, Iterable) or isinstance(datapoints, Path):
         raise TypeError(f"Ids of datapoints are UUIDs, not {type(datapoints).__name__}.")
     return [parse_datapoint_id(each if isinstance(each, UUID) else str(each)) for each in datapoints]

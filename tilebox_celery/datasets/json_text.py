@@ -4,6 +4,7 @@ Ids are made of JSON texts, so there is one text for a value, by whichever way i
 sorted keys, no spaces, and all letters in ASCII.
 """
 
+import codecs
 import json
 import re
 from typing import Any
@@ -18,8 +19,8 @@ _SMALL_EXPONENT = re.compile(r"e-\d(?!\d)")
 
 
 def loads(text: bytes | str) -> Any:
-    """Parse JSON text; the error is a ValueError."""
-    return orjson.loads(text)
+    """Parse JSON text, also after a byte order mark; the error is a ValueError."""
+    return orjson.loads(text.removeprefix(codecs.BOM_UTF8) if isinstance(text, bytes) else text)
 
 
 def dumps(value: Any) -> str:

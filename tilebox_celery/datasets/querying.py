@@ -1,6 +1,7 @@
 """Answer what a client asks of collections: read the arguments, load from the store, give xarray."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -43,12 +44,15 @@ def query(
         raise ArgumentError("A temporal_extent for your query must be specified")
     first, end = milliseconds(parse_time_argument(when))
     area = None if where is None else parse_area(where)
-    pages = store.load(collections, first, end, where=condition, area=area, skip_data=skip_data)
-    if show_progress:
-        first, end = _known_part(store, collections, first, end)
-    fractions = ((page, (min(page.end_ms, end) - first) / max(end - first, 1)) for page in pages)
     layout = Layout(dataset.schema, skip_data)
-    with collector_paused():
+    # Closed here: whoever keeps the error that ends a load, as a notebook does, would keep its connections open, too.
+    with (
+        closing(store.load(collections, first, end, where=condition, area=area, skip_data=skip_data)) as pages,
+        collector_paused(),
+    ):
+        if show_progress:
+            first, end = _known_part(store, collections, first, end)
+        fractions = ((page, (min(page.end_ms, end) - first) / max(end - first, 1)) for page in pages)
         for page in follow(fractions, show_progress, f"Loading {dataset.slug}"):
             layout.add(page.table, page.expected)
     return layout.dataset()

@@ -28,7 +28,8 @@ def recognise(data: Any) -> tuple[Form, Any]:
         <Form.ROWS: 'rows and columns'>
     """
     if isinstance(data, str | os.PathLike):
-        return _form_of_place(os.fspath(data)), data
+        form = _form_of_place(os.fspath(data))
+        return form, _records(data) if form is Form.ROWS and _is_json(os.fspath(data)) else data
     if isinstance(data, Iterator):
         data = list(data)
     return _form_of_value(data), data
@@ -40,7 +41,7 @@ def _form_of_value(data: Any) -> Form:
     if isinstance(data, Mapping):
         if data.get("type") in _SEVERAL and not isinstance(data["type"], list):
             features = data.get("features")
-            return _form_of_feature(features[0]) if features else Form.STAC
+            return _form_of_feature(features[0]) if features and isinstance(features, list) else Form.STAC
         return _form_of_feature(data) if data.get("type") == "Feature" else Form.ROWS
     if isinstance(data, Sequence) and not isinstance(data, str | bytes) and len(data) > 0:
         first = data[0]
@@ -54,17 +55,31 @@ def _form_of_feature(feature: Any) -> Form:
     return Form.STAC if isinstance(feature, Mapping) and {"stac_version", "assets"} & feature.keys() else Form.GEOJSON
 
 
+def _is_json(place: str) -> bool:
+    return Path(place).suffix.lower() in JSON_ENDINGS
+
+
+def _records(place: Any) -> list[Any]:
+    """Return the rows of a JSON file of a list, or of one row a line."""
+    from itertools import chain
+
+    from tilebox_celery.datasets.stac import read_items
+
+    return list(chain.from_iterable(read_items(place)))
+
+
 def _form_of_place(place: str) -> Form:
     if place.lower().startswith(("http://", "https://")):
         return Form.STAC
-    ending = Path(place).suffix.lower()
-    if ending == ".parquet":
+    if Path(place).suffix.lower() == ".parquet":
         return _form_of_parquet(Path(place))
-    if ending not in JSON_ENDINGS:
+    if not _is_json(place):
         return Form.ROWS
     from tilebox_celery.datasets.stac import read_items
 
     first: list[Any] = next(read_items(place, chunk_items=1), [])
+    if first and isinstance(first[0], Mapping) and "time" in first[0] and "properties" not in first[0]:
+        return Form.ROWS
     return _form_of_feature(first[0]) if first else Form.STAC
 
 

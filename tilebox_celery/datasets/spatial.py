@@ -124,7 +124,9 @@ def parse_area(value: object) -> Area:
     if geometry.is_empty:
         raise ArgumentError("The geometry of the spatial extent is empty.")
     bounds = np.array(geometry.bounds)
-    if not np.isfinite(bounds).all() or bounds[1] < -90 or bounds[3] > 90:
+    if not np.isfinite(shapely.get_coordinates(geometry)).all():  # bounds pass over some
+        raise ArgumentError("The geometry of the spatial extent has a coordinate that is no finite number.")
+    if bounds[1] < -90 or bounds[3] > 90:
         raise ArgumentError(
             f"The geometry of the spatial extent has latitudes from {bounds[1]:g} to {bounds[3]:g}, but they must be "
             "within -90 and 90 degrees: coordinates are longitude, latitude."

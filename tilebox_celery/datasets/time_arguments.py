@@ -33,7 +33,9 @@ def parse_time_argument(value: TimeIntervalLike) -> TimeInterval:
     if isinstance(value, tuple) and len(value) == 2:
         return TimeInterval(parse_instant(value[0]), parse_instant(value[1]))
     values = _time_of_dataset(value)
-    if isinstance(values, str | date) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:
+    if isinstance(values, set | frozenset):
+        raise ArgumentError("A set has no first and last time: pass a list, or a tuple of the first and the end.")
+    if isinstance(values, str | bytes | date) or not isinstance(values, Iterable) or getattr(values, "ndim", 1) == 0:
         first = last = values
     else:
         first, last = _ends(values)
@@ -81,7 +83,15 @@ def _read_text(text: str) -> datetime:
 def _plain(value: Any) -> Any:
     """Return the Python value in an array without dimensions; what numpy cannot convert stays a number or None."""
     single = getattr(value, "values", value)
-    return single.astype("datetime64[us]").item() if single.dtype.kind == "M" else single.item()
+    if single.dtype.kind != "M":
+        return single.item()
+    from numpy import datetime_data  # loaded already: the value is one of numpy
+
+    instant = single.astype("datetime64[us]")
+    is_finer = datetime_data(single.dtype)[0] in ("ns", "ps", "fs", "as")
+    if not is_finer and instant.astype(single.dtype) != single:
+        raise OverflowError(value)  # numpy does not say so
+    return instant.item()
 
 
 def _whole(instant: datetime) -> datetime:

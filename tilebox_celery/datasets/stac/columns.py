@@ -84,6 +84,11 @@ def _strings(values: Sequence[Any]) -> pa.Array:
     return texts
 
 
+def _names(values: Sequence[Any]) -> pa.Array:
+    names = _strings(values)
+    return pc.if_else(pc.equal(names, ""), pa.scalar(None, pa.string()), names)
+
+
 def _json(values: Sequence[Any]) -> pa.Array:
     return pa.array([None if value is None else canonical_dumps(value) for value in values], pa.string())
 
@@ -99,7 +104,7 @@ def _numbers(data_type: pa.DataType, *usual: type) -> Callable[[Sequence[Any]], 
 
 _FAST: dict[FieldType, Callable[[Sequence[Any]], pa.Array]] = {
     FieldType.STRING: _strings,
-    FieldType.ENUM: _strings,
+    FieldType.ENUM: _names,
     FieldType.JSON: _json,
     FieldType.BOOL: lambda values: pa.array(values, pa.bool_()),
     FieldType.INT32: _numbers(pa.int32(), int),

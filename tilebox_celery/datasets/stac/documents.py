@@ -1,10 +1,12 @@
 """What a JSON document of STAC holds: items, one item, or links to more documents."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from tilebox_celery.errors import ArgumentError
 
+_DEGREES = re.compile(r"(.*\bCRS84h?|(.*\bEPSG:.*)?\b(4326|4979))", re.IGNORECASE)
 Load = Callable[[str], Any]
 """Fetches the document at an absolute href."""
 Join = Callable[[str, str], str]
@@ -19,12 +21,13 @@ def items_of(document: Any, where: str) -> list[Any]:
         where: Begins the sentence of an error.
 
     Raises:
-        ArgumentError: It holds no items.
+        ArgumentError: It holds no items, or says that their coordinates are no degrees.
     """
     if isinstance(document, list):
         return document
     if isinstance(document, Mapping):
         if isinstance(document.get("features"), list):
+            _check_degrees(document.get("crs"), where)
             return document["features"]  # type: ignore[no-any-return]
         if document.get("type") == "Feature":
             return [document]
@@ -32,6 +35,19 @@ def items_of(document: Any, where: str) -> list[Any]:
     raise ArgumentError(
         f"{where} holds no STAC items but {kind or 'some other JSON object'!r}: pass an ItemCollection."
     )
+
+
+def _check_degrees(crs: Any, where: str) -> None:
+    """Refuse the member ``crs`` of an older GeoJSON that names other coordinates than longitude and latitude."""
+    if crs is None:
+        return
+    properties = crs.get("properties") if isinstance(crs, Mapping) else None
+    named = [str(properties.get(key)) for key in ("name", "code")] if isinstance(properties, Mapping) else []
+    if not any(_DEGREES.fullmatch(name) for name in named):
+        raise ArgumentError(
+            f"{where}: its coordinates are not in degrees of longitude and latitude but in {str(crs)[:100]}: let "
+            "geopandas read the file, and ingest the GeoDataFrame, which is reprojected."
+        )
 
 
 def is_catalog(document: Any) -> bool:

@@ -41,7 +41,7 @@ def geojson_to_table(source: ItemSource, schema: Schema, *, time: str | None = N
     tables, number = [], 0
     for features in _read_features(source):
         time = time or _time_key(features[0])
-        tables.append(items_to_table(features, schema, first_number=number, time_keys=(time,)))
+        tables.append(items_to_table(features, schema, first_number=number, time_keys=(time,), is_stac=False))
         number += len(features)
     return pa.concat_tables(tables) if tables else table_schema(schema, with_ids=False).empty_table()
 

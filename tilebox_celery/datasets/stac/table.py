@@ -30,6 +30,7 @@ def items_to_table(
     facts: Sequence[Facts] | None = None,
     first_number: int = 0,
     time_keys: Sequence[str] = ("datetime", "start_datetime"),
+    is_stac: bool = True,
 ) -> pa.Table:
     """Return a table with `time` and the fields of a schema, one row for each item, in their order.
 
@@ -45,6 +46,8 @@ def items_to_table(
         facts: For each item, values of fields by name that are not found by these rules.
         first_number: The number of the first item in its source, counted from 0, for errors.
         time_keys: Properties that may hold the time; of each item the first that it has is taken.
+        is_stac: False for other features: but for `geometry`, and `properties` where none has one, no name means more
+            than the property of this name.
 
     Raises:
         ArgumentError: An item cannot be used; it names the item's number and id, the property, and why.
@@ -59,7 +62,7 @@ def items_to_table(
     """
     with collector_paused():
         check_items(items, first_number)
-        chunk = _Chunk(items, schema, facts, time_keys)
+        chunk = _Chunk(items, schema, facts, time_keys, is_stac)
         columns = [_named(chunk, time_keys[0], chunk.time, first_number)]
         columns += [_named(chunk, each.name, partial(chunk.column, each), first_number) for each in schema.fields]
         return pa.Table.from_arrays(columns, schema=table_schema(schema, with_ids=False))
@@ -104,15 +107,24 @@ def _named(chunk: "_Chunk", name: str, make: Callable[[], pa.Array], first_numbe
         ) from None
 
 
+_LAST_MS = (2**63 - 1) // 1_000_000
+
+
 class _Chunk:
     """Some items, and the values of their fields."""
 
     def __init__(
-        self, items: Sequence[Item], schema: Schema, facts: Sequence[Facts] | None, time_keys: Sequence[str]
+        self,
+        items: Sequence[Item],
+        schema: Schema,
+        facts: Sequence[Facts] | None,
+        time_keys: Sequence[str],
+        is_stac: bool,
     ) -> None:
         self.items = items
         self._time_keys = tuple(time_keys)
         self.properties: list[dict[str, Any]] = [item["properties"] for item in items]
+        self._is_stac = is_stac
         self._facts = facts
         self._facts_keys = frozenset().union(*facts) if facts else frozenset()
         # One provider's items have the same keys, so that a set of tuples is small and made fast.
@@ -132,9 +144,10 @@ class _Chunk:
             also = "".join(f", and so is {key!r}" for key in others)
             raise ValueRefused(values.index(None), f"is missing{also}")
         try:
-            return floor_to_milliseconds(fast_nanoseconds(values))
+            times = floor_to_milliseconds(fast_nanoseconds(values))
         except (pa.ArrowException, TypeError):
-            return pa.array([_milliseconds(at, value) for at, value in enumerate(values)]).cast(pa.timestamp("ms"))
+            times = pa.array([_milliseconds(at, value) for at, value in enumerate(values)]).cast(pa.timestamp("ms"))
+        return _checked_times(times, values)
 
     def column(self, field: Field) -> pa.Array:
         values = self._values(field)
@@ -159,15 +172,17 @@ class _Chunk:
         return [other if value is None else value for value, other in zip(known, found, strict=True)]
 
     def _found_values(self, field: Field) -> Sequence[Any]:
-        special = _SPECIAL.get(field.name)
-        if special is not None:
-            return special(self)
         keys = self._own_keys[field.name]
+        special = _SPECIAL.get(field.name)
+        if special is not None and (
+            self._is_stac or field.name == "geometry" or (field.name == "properties" and not keys)
+        ):
+            return special(self)
         if len(keys) == 1:
             key = keys[0]
             return [each.get(key) for each in self.properties]
         values = [next((each[key] for key in keys if each.get(key) is not None), None) for each in self.properties]
-        derived = _DERIVED.get(field.name) if not keys or None in values else None
+        derived = _DERIVED.get(field.name) if self._is_stac and (not keys or None in values) else None
         if derived is None:
             return values
         return [other if value is None else value for value, other in zip(values, derived(self), strict=True)]
@@ -186,6 +201,21 @@ class _Chunk:
     def _rest(self) -> list[dict[str, Any]]:
         used = set(self._time_keys[:1]).union(*(self._own_keys[name] for name in self._own_keys))
         return [{key: value for key, value in each.items() if key not in used} for each in self.properties]
+
+
+def _checked_times(times: pa.Array, values: Sequence[Any]) -> pa.Array:
+    """Return times that can be loaded again, as nanoseconds.
+
+    Raises:
+        ValueRefused: One lies later.
+    """
+    is_late = times.cast(pa.int64()).to_numpy() > _LAST_MS
+    if is_late.any():
+        position = int(is_late.argmax())
+        raise ValueRefused(
+            position, f"is {values[position]!r}, which lies after 2262-04-11, where the nanoseconds since 1970 end"
+        )
+    return times
 
 
 def _milliseconds(position: int, value: Any) -> int:

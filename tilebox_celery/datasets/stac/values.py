@@ -84,7 +84,13 @@ def _bytes(value: Any) -> bytes:
         raise ValueError(f"is {_short(value)}, which is no base64 text") from None
 
 
-def _uuid(value: Any) -> bytes:
+def _name(value: Any) -> str | None:
+    return _text(value) or None  # an absent name is exported as an empty one
+
+
+def _uuid(value: Any) -> bytes | None:
+    if value == "":
+        return None  # as an absent UUID is exported
     try:
         return value.bytes if isinstance(value, UUID) else UUID(value).bytes
     except (AttributeError, TypeError, ValueError):
@@ -94,7 +100,7 @@ def _uuid(value: Any) -> bytes:
 def _vector(value: Any, size: int) -> list[float]:
     if not isinstance(value, list | tuple) or len(value) != size:
         raise ValueError(f"is {_short(value)}, which is no list of {size} numbers")
-    return [_number(each) for each in value]
+    return [float("nan") if each is None else _number(each) for each in value]
 
 
 def _json(value: Any) -> str:
@@ -111,7 +117,7 @@ def _short(value: Any) -> str:
 
 _READERS: dict[FieldType, Callable[[Any], Any]] = {
     FieldType.STRING: _text,
-    FieldType.ENUM: _text,
+    FieldType.ENUM: _name,
     FieldType.BYTES: _bytes,
     FieldType.BOOL: _truth,
     FieldType.FLOAT: _number,

@@ -6,10 +6,22 @@ from typing import Any
 
 import adbc_driver_postgresql.dbapi
 import pyarrow as pa
+from adbc_driver_manager import AdbcStatement
 from adbc_driver_manager import Error as ArrowError
 from adbc_driver_manager import OperationalError as ArrowOperationalError
+from adbc_driver_manager.dbapi import Cursor
 
 __all__ = ["ArrowConnection", "ArrowError", "ArrowOperationalError"]
+
+
+class _Statement(AdbcStatement):
+    """A statement that knows whether Ctrl-C has canceled it: nobody else here cancels one."""
+
+    is_interrupted = False
+
+    def cancel(self) -> None:
+        self.is_interrupted = True
+        super().cancel()
 
 
 class ArrowConnection:
@@ -24,7 +36,7 @@ class ArrowConnection:
 
     def execute(self, query: str | bytes, parameters: Sequence[Any] | None = None) -> None:
         """Run a statement and drop its answer."""
-        with closing(self._connection.cursor()) as cursor:
+        with self._cursor() as cursor:
             cursor.execute(query.decode() if isinstance(query, bytes) else query, parameters or None)
 
     def table(self, query: str, parameters: Sequence[Any] | None = None) -> pa.Table:
@@ -34,20 +46,20 @@ class ArrowConnection:
             query: With places $1, $2 ... for the parameters.
             parameters: Plain values.
         """
-        with closing(self._connection.cursor()) as cursor:
+        with self._cursor() as cursor:
             cursor.execute(query, parameters or None)
             return cursor.fetch_arrow_table()
 
     def batches(self, query: str, parameters: Sequence[Any] | None = None) -> Generator[pa.RecordBatch]:
         """Run a statement and give its rows as they arrive."""
-        with closing(self._connection.cursor()) as cursor:
+        with self._cursor() as cursor:
             cursor.execute(query, parameters or None)
             with cursor.fetch_record_batch() as reader:
                 yield from reader
 
     def copy(self, namespace: str, table: str, batches: pa.RecordBatchReader) -> None:
         """Append rows to a table by COPY; columns are found by name and must have the table's binary form."""
-        with closing(self._connection.cursor()) as cursor:
+        with self._cursor() as cursor:
             cursor.adbc_ingest(table, batches, mode="append", db_schema_name=namespace)
 
     @contextmanager
@@ -65,6 +77,25 @@ class ArrowConnection:
                 self.execute("rollback")
             raise
         self.execute("commit")
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Cursor]:
+        """Give a cursor whose statements Ctrl-C ends as it ends all else: by KeyboardInterrupt.
+
+        The driver takes the signal while it waits in the main thread. By itself it would raise an error of the
+        database, or nothing at all if the statement is done before it can be canceled.
+        """
+        with closing(self._connection.cursor()) as cursor:
+            cursor._stmt.close()
+            statement = cursor._stmt = _Statement(self._connection._conn)
+            try:
+                yield cursor
+            except ArrowError as error:
+                if statement.is_interrupted:
+                    raise KeyboardInterrupt from error
+                raise
+            if statement.is_interrupted:
+                raise KeyboardInterrupt
 
     def close(self) -> None:
         """End the connection."""

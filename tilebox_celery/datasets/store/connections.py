@@ -1,5 +1,6 @@
 """Connect to Postgres, by psycopg for the catalog and by ADBC for whole columns of Arrow; errors are one sentence."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -21,6 +22,8 @@ from tilebox_celery.settings import Settings, redact_url
 PLANNER = "-c jit=off"
 """Sampled plans, unlike those of the ledger: a filter may need any of them."""
 NAME = "tilebox-celery datasets"
+
+_SAID = re.compile(r"\b(?:ERROR|FATAL): (.*?)(?: Query was: .*|[ .]+SQLSTATE: \w+)?$")
 
 
 class Connections:
@@ -79,22 +82,32 @@ class Connections:
         try:
             yield
         except (psycopg.Error, ArrowError) as error:
-            raise self._explained(error) from error
+            explained = self._explained(error)
+            if isinstance(explained, LedgerUnavailable):
+                self.close()  # the idle ones may be lost as well
+            raise explained from error
 
     def _explained(self, error: psycopg.Error | ArrowError) -> TileboxCeleryError:
         state = error.sqlstate or ""
-        text = " ".join(str(error).split()).rstrip(".")
+        text = _words(error)
         where = f"Postgres at {redact_url(self.url)}"
-        if state == "42501":
+        if state in ("42501", "25006"):
             return AuthenticationError(f"{where} does not permit this: {text}. Ask its owner for the right.")
         if state.startswith("53"):
             return LedgerUnavailable(f"{where} has no room for this, and nothing was stored: {text}.")
         # ADBC compares the columns by itself before it copies, and has no state of Postgres then.
         if state in ("42703", "42P01", "42804", "23503") or "does not exist in target table" in text:
             return ArgumentError("The dataset was changed by somebody else: get it again with client.dataset().")
-        if state.startswith("22"):
-            return ArgumentError(f"{where} refused a value, and nothing was stored: {text}.")
+        if state[:2] in ("22", "54"):
+            return ArgumentError(f"{where} cannot hold this, and nothing was stored: {text}.")
         is_lost = not state and isinstance(error, (psycopg.OperationalError, ArrowOperationalError))
         if is_lost or state[:2] in ("08", "57", "40"):
             return LedgerUnavailable(f"The connection to {where} was lost, try again: {text}.")
         return InternalServerError(f"{where} refused a statement of the datasets, which is an error of ours: {text}.")
+
+
+def _words(error: psycopg.Error | ArrowError) -> str:
+    """Return what Postgres says, without the statement and the state that the driver adds."""
+    text = " ".join(str(error).split())
+    said = _SAID.search(text)
+    return (said[1] if said else text).rstrip(". ")

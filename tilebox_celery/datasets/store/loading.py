@@ -16,7 +16,7 @@ from tilebox_celery.datasets.store.incoming_rows import milliseconds
 from tilebox_celery.datasets.store.pages import merge, pages_of
 from tilebox_celery.datasets.store.records import CollectionRecord, DatasetRecord, Page
 from tilebox_celery.datasets.store.selection import canonical, in_interval, rows_of, select_rows
-from tilebox_celery.errors import ArgumentError
+from tilebox_celery.errors import ArgumentError, AuthenticationError, LedgerUnavailable, NotFoundError
 
 FEW_ROWS = 4_096
 """Up to here the index of the rows is faster than to open a segment."""
@@ -42,10 +42,11 @@ class Loading:
         where: object = None,
         area: object = None,
         skip_data: bool = False,
-    ) -> Iterator[Page]:
+    ) -> Generator[Page]:
         """Give the datapoints of a half-open interval, sorted by (time, id).
 
-        Each collection is read as it was at one moment, with each ingest in full or not at all.
+        Each collection is read as it was at one moment, with each ingest in full or not at all. Whoever stops before
+        the end closes the generator: until then it keeps its connections, and their transactions.
 
         Args:
             collections: Of one dataset.
@@ -60,7 +61,7 @@ class Loading:
             TypeError: The filter is no expression.
         """
         if not collections:
-            return iter(())
+            return merge([])
         dataset = collections[0].dataset
         expression = None if where is None else checked_filter(where)
         parsed = None if area is None else parse_area(area)
@@ -100,17 +101,30 @@ class _Load:
         if self.where is not None:
             self.where.sql(self.dataset.schema, lambda _, type_name: f"null::{type_name}")
 
-    def pages(self, collection: CollectionRecord) -> Iterator[Page]:
-        """Give the pages of one collection."""
+    def pages(self, collection: CollectionRecord) -> Generator[Page]:
+        """Give the pages of one collection; the last one when its connection was given back, for another one."""
         if self.first_ms >= self.end_ms:
             return
-        with self.connections.arrow() as connection:
-            if self.where is not None or self.area is not None or not self._is_big(connection, collection):
-                with closing(self._rows(connection, collection, self.first_ms, self.end_ms)) as tables:
-                    yield from pages_of(tables, self.end_ms)
-                return
-            with connection.transaction(SNAPSHOT):
-                yield from self._from_segments(connection, collection)
+        last: list[Page] = []
+        is_empty = True
+        with self.connections.arrow() as connection, closing(self._pages(connection, collection)) as pages:
+            for page in pages:
+                is_empty = False
+                if page.end_ms < self.end_ms:
+                    yield page
+                else:
+                    last.append(page)
+            if is_empty and segments.standing(connection, collection) is None:
+                raise NotFoundError(f"No such collection {collection.name}")
+        yield from last
+
+    def _pages(self, connection: ArrowConnection, collection: CollectionRecord) -> Generator[Page]:
+        if self.where is not None or self.area is not None or not self._is_big(connection, collection):
+            with closing(self._rows(connection, collection, self.first_ms, self.end_ms)) as tables:
+                yield from pages_of(tables, self.end_ms)
+            return
+        with connection.transaction(SNAPSHOT):
+            yield from self._from_segments(connection, collection)
 
     def _is_big(self, connection: ArrowConnection, collection: CollectionRecord) -> bool:
         """Tell whether there are more than a few rows; walks over no more than these."""
@@ -172,7 +186,14 @@ class _Load:
                     # A page in the middle reaches to the next one; the last one ends with its last row, since what is
                     # ingested after it should leave it alone.
                     until = None if page.end_ms == end_ms else page.end_ms
-                    may_seal = segments.seal(self.connections, collection, seen, page.table, until)
+                    may_seal = self._seal(collection, seen, page.table, until)
+
+    def _seal(self, collection: CollectionRecord, seen: segments.Standing, table: pa.Table, end_ms: int | None) -> bool:
+        """Store a segment, which only makes loads faster: who may not, or has no room for it, loads all the same."""
+        try:
+            return segments.seal(self.connections, collection, seen, table, end_ms)
+        except (AuthenticationError, LedgerUnavailable):
+            return False
 
 
 def _runs(headers: Sequence[segments.SegmentHeader]) -> list[list[segments.SegmentHeader]]:

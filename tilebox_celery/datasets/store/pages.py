@@ -1,6 +1,7 @@
 """Cut, join and merge pages of a load; a millisecond is never spread over two pages of one collection."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
 
 import numpy as np
 import pyarrow as pa
@@ -42,16 +43,23 @@ def pages_of(tables: Iterable[pa.Table], end_ms: int) -> Iterator[Page]:
         yield Page(join(waiting), end_ms)
 
 
-def merge(streams: Sequence[Iterator[Page]]) -> Iterator[Page]:
-    """Merge the pages of several collections into one stream, sorted by (time, id)."""
-    if len(streams) == 1:
-        yield from streams[0]
-        return
+def merge(streams: Sequence[Generator[Page]]) -> Generator[Page]:
+    """Merge the pages of several collections into one stream, sorted by (time, id); its end closes them."""
+    with ExitStack() as closed:
+        for stream in streams:
+            closed.enter_context(closing(stream))
+        if len(streams) == 1:
+            yield from streams[0]
+        else:
+            yield from _merged(streams)
+
+
+def _merged(streams: Sequence[Generator[Page]]) -> Iterator[Page]:
     live = [(stream, page) for stream in streams if (page := next(stream, None)) is not None]
     while live:
         end_ms = min(page.end_ms for _, page in live)
         parts: list[pa.Table] = []
-        still: list[tuple[Iterator[Page], Page]] = []
+        still: list[tuple[Generator[Page], Page]] = []
         for stream, page in live:
             place = int(np.searchsorted(milliseconds(page.table), end_ms, "left"))
             if place:

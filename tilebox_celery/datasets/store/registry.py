@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, LiteralString
 
 from psycopg import sql
@@ -9,15 +10,21 @@ from psycopg.types.json import Jsonb
 
 from tilebox_celery.datasets.schema import Schema
 from tilebox_celery.datasets.store.connections import Connections
+from tilebox_celery.datasets.store.patience import patiently
 from tilebox_celery.datasets.store.records import CollectionRecord, DatasetRecord
-from tilebox_celery.datasets.store.row_tables import NAMESPACE, change_table, create_table, table_name
+from tilebox_celery.datasets.store.row_tables import NAMESPACE, change_table, create_table, lock_rows, table_name
 from tilebox_celery.errors import ArgumentError, NotFoundError
 from tilebox_celery.postgres.connection import Connection
 
 SLUG = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
 SHOWN = 10
+LONGEST_NAME_BYTES = 1000
+"""An index holds little more."""
 DATASETS: LiteralString = "select id, key, slug, name, description, schema from tbd.datasets"
 LOCK: LiteralString = "select pg_advisory_xact_lock(7414, 1)"
+COLLECTIONS: LiteralString = (
+    "select c.id, c.key, c.name from tbd.collections c join tbd.datasets d on d.key = c.dataset_key where d.id = %s"
+)
 
 
 class Registry:
@@ -43,7 +50,9 @@ class Registry:
             NotFoundError: There is none.
         """
         with self._connections.catalog() as connection:
-            row = connection.execute(f"{DATASETS} where slug = %s", (slug,)).fetchone()
+            row = None
+            if _can_name(slug):
+                row = connection.execute(f"{DATASETS} where slug = %s", (slug,)).fetchone()
             if row is None:
                 names = [name for (name,) in connection.execute("select slug from tbd.datasets order by 1")]
         if row is None:
@@ -55,6 +64,8 @@ class Registry:
     ) -> DatasetRecord:
         """Create a dataset, or bring it to a schema: fields may be added, and nothing is lost.
 
+        It waits until loads and ingests that are under way have ended.
+
         Args:
             slug: Lower case words with dots between; what is before the last dot is its group.
             schema: All fields, in their order.
@@ -64,25 +75,25 @@ class Registry:
         Raises:
             ArgumentError: The slug cannot be used, or the change would lose data.
         """
-        if not SLUG.fullmatch(slug):
+        if not isinstance(slug, str) or not SLUG.fullmatch(slug):
             raise ArgumentError(
                 f"The dataset slug {slug!r} cannot be used: it must be lower case words with dots between, such as "
                 "'open_data.copernicus.sentinel1_sar'."
             )
-        with self._connections.catalog() as connection, connection.transaction():
+
+        def change(connection: Connection) -> DatasetRecord:
             connection.execute(LOCK)
             row = connection.execute(f"{DATASETS} where slug = %s", (slug,)).fetchone()
             if row is None:
                 return _create(connection, slug, schema, name or slug, description or "")
             return _update(connection, _dataset(*row), schema, name, description)
 
+        return patiently(self._connections, change)
+
     def collections(self, dataset: DatasetRecord) -> list[CollectionRecord]:
         """Return all collections of a dataset, sorted by name."""
         with self._connections.catalog() as connection:
-            rows = connection.execute(
-                'select id, key, name from tbd.collections where dataset_key = %s order by name collate "C"',
-                (dataset.key,),
-            ).fetchall()
+            rows = connection.execute(f'{COLLECTIONS} order by c.name collate "C"', (dataset.id,)).fetchall()
         return [CollectionRecord(row[0], row[1], row[2], dataset) for row in rows]
 
     def create_collection(self, dataset: DatasetRecord, name: str, *, exists_ok: bool = False) -> CollectionRecord:
@@ -90,14 +101,20 @@ class Registry:
 
         Args:
             dataset: That it belongs to.
-            name: Any text that is not empty.
+            name: Any text that is not empty, of at most `LONGEST_NAME_BYTES`.
             exists_ok: Return the one that is there already.
 
         Raises:
             ArgumentError: It is there already, or the name is empty.
         """
-        if not name.strip() or "\0" in name:
-            raise ArgumentError(f"The collection name {name!r} cannot be used: it must be a text that is not empty.")
+        if not _can_name(name):
+            raise ArgumentError(
+                f"The collection name {name!r} cannot be used: it must be a text that is not empty, of at most "
+                f"{LONGEST_NAME_BYTES} bytes."
+            )
+        if exists_ok:
+            with suppress(NotFoundError):
+                return self.find_collection(dataset, name)  # takes no right to make one
         with self._connections.catalog() as connection:
             row = connection.execute(
                 "insert into tbd.collections (dataset_key, name) values (%s, %s)"
@@ -118,10 +135,10 @@ class Registry:
         Raises:
             NotFoundError: The dataset has none of this name.
         """
-        with self._connections.catalog() as connection:
-            row = connection.execute(
-                "select id, key, name from tbd.collections where dataset_key = %s and name = %s", (dataset.key, name)
-            ).fetchone()
+        row = None
+        if _can_name(name):
+            with self._connections.catalog() as connection:
+                row = connection.execute(f"{COLLECTIONS} and c.name = %s", (dataset.id, name)).fetchone()
         if row is None:
             raise NotFoundError(f"No such collection {name}")
         return CollectionRecord(row[0], row[1], row[2], dataset)
@@ -134,12 +151,22 @@ class Registry:
         """
         table = sql.Identifier(NAMESPACE, table_name(collection.dataset.key))
         with self._connections.catalog() as connection, connection.transaction():
-            # This lock first: whoever ingests right now ends before, or finds no collection and stores nothing.
+            lock_rows(connection, collection.dataset.key)
+            # Whoever ingests right now ends before this lock, or finds no collection and stores nothing.
             gone = connection.execute("select from tbd.collections where key = %s for update", (collection.key,))
             if gone.rowcount == 0:
                 raise NotFoundError(f"No such collection {collection.name}")
             connection.execute(sql.SQL("delete from {} where _collection = %s").format(table), (collection.key,))
             connection.execute("delete from tbd.collections where key = %s", (collection.key,))
+
+
+def _can_name(name: object) -> bool:
+    """Tell whether the database can hold a name."""
+    if not isinstance(name, str) or not name.strip() or "\0" in name:
+        return False
+    return len(name.encode(errors="replace")) <= LONGEST_NAME_BYTES and not any(
+        "\ud800" <= character <= "\udfff" for character in name
+    )
 
 
 def _create(connection: Connection, slug: str, schema: Schema, name: str, description: str) -> DatasetRecord:
@@ -172,15 +199,16 @@ def _update(
     description = old.description if description is None else description
     if (old.schema, old.name, old.description) == (schema, name, description):
         return old
+    key = old.key
     if old.schema != schema:
-        change_table(connection, old.key, old.slug, old.schema, schema)
+        key = change_table(connection, key, old.slug, old.schema, schema)
         # Nobody may seal a segment now without the new fields.
-        connection.execute("update tbd.collections set version = version + 1 where dataset_key = %s", (old.key,))
+        connection.execute("update tbd.collections set version = version + 1 where dataset_key = %s", (key,))
     connection.execute(
         "update tbd.datasets set (schema, name, description, updated_at) = (%s, %s, %s, now()) where key = %s",
-        (Jsonb(schema.to_json()), name, description, old.key),
+        (Jsonb(schema.to_json()), name, description, key),
     )
-    return DatasetRecord(old.id, old.key, old.slug, name, description, schema)
+    return DatasetRecord(old.id, key, old.slug, name, description, schema)
 
 
 def _dataset(

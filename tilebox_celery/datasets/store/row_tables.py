@@ -36,8 +36,10 @@ def create_table(connection: Connection, dataset_key: int, schema: Schema) -> No
         connection.execute(sql.SQL("create index on {} using gist (_wrapped) where _wrapped is not null").format(table))
 
 
-def change_table(connection: Connection, dataset_key: int, slug: str, old: Schema, new: Schema) -> None:
+def change_table(connection: Connection, dataset_key: int, slug: str, old: Schema, new: Schema) -> int:
     """Bring the table to a new schema; whoever calls has the lock of the registry.
+
+    A table that cannot be kept is replaced by one with another key, so that nobody takes the one for the other.
 
     Args:
         connection: In a transaction.
@@ -45,6 +47,9 @@ def change_table(connection: Connection, dataset_key: int, slug: str, old: Schem
         slug: For errors.
         old: The present schema.
         new: The wanted one.
+
+    Returns:
+        The key that the dataset has now.
 
     Raises:
         ArgumentError: The change would lose data; the message names the field.
@@ -59,11 +64,25 @@ def change_table(connection: Connection, dataset_key: int, slug: str, old: Schem
                 "name, or delete the datapoints first."
             )
         connection.execute(sql.SQL("drop table {}").format(table))
-        create_table(connection, dataset_key, new)
-        return
+        changed = connection.execute(
+            "update tbd.datasets set key = default where key = %s returning key", (dataset_key,)
+        ).fetchone()
+        assert changed is not None
+        create_table(connection, changed[0], new)
+        return int(changed[0])
     for field in new.fields:
         if field.name not in old.by_name:
             connection.execute(sql.SQL("alter table {} add column {} {}").format(table, *_column(field)))
+    return dataset_key
+
+
+def lock_rows(connection: Connection, dataset_key: int) -> None:
+    """Keep the table as it is until the transaction ends, before any other lock is taken.
+
+    Whoever adds a field locks the table and then its collections: in the other order the two would wait for each other.
+    """
+    table = sql.Identifier(NAMESPACE, table_name(dataset_key))
+    connection.execute(sql.SQL("lock table {} in row exclusive mode").format(table))
 
 
 def _lost(old: Schema, new: Schema) -> str | None:

@@ -13,7 +13,7 @@ from tilebox_celery.datasets.store.connections import Connections
 from tilebox_celery.datasets.store.incoming_rows import SortedRows, sorted_rows, stored_batches
 from tilebox_celery.datasets.store.records import CollectionInfo, CollectionRecord
 from tilebox_celery.datasets.store.refusals import refuse_unstorable
-from tilebox_celery.datasets.store.row_tables import NAMESPACE, table_name
+from tilebox_celery.datasets.store.row_tables import NAMESPACE, lock_rows, table_name
 from tilebox_celery.datasets.store.selection import Conditions, canonical, rows_of, select_rows
 from tilebox_celery.errors import ArgumentError, NotFoundError
 
@@ -113,6 +113,7 @@ class Rows:
             " where r._collection = %s and r.time = k.time and r.id = k.id returning r.time"
         ).format(sql.Identifier(NAMESPACE, table_name(collection.dataset.key)))
         with self._connections.catalog() as connection, connection.transaction():
+            lock_rows(connection, collection.dataset.key)
             locked = connection.execute(
                 "update tbd.collections set version = version + 1 where key = %s", (collection.key,)
             )

@@ -1,13 +1,14 @@
 """One dataset: its collections, and queries over many of them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from tilebox_celery.datasets.querying import ShowProgress, query
 from tilebox_celery.datasets.schema import Field, Schema
 from tilebox_celery.datasets.sync.timeseries import TimeseriesCollection
-from tilebox_celery.errors import NotFoundError
+from tilebox_celery.errors import ArgumentError, NotFoundError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -82,10 +83,17 @@ class Dataset:
 
         The database is not asked: a collection that does not exist is reported when it is used.
 
+        Raises:
+            ArgumentError: It is an object, and of another dataset.
+
         Example:
             client.dataset("open_data.copernicus.sentinel1_sar").collection("S1A_IW_RAW__0S").info()
         """
         if isinstance(name, TimeseriesCollection):
+            if name.dataset_id != self.id:
+                raise ArgumentError(
+                    f"The collection '{name.name}' belongs to another dataset than '{self.slug}': get it from there."
+                )
             return name
         return TimeseriesCollection(self._store, self._record, name)
 
@@ -158,7 +166,9 @@ class Dataset:
             return self._store.collections(self._record)
         if isinstance(collections, (str, UUID, TimeseriesCollection)):
             collections = [collections]
-        return [self.collection(each).record for each in collections]
+        found = [self.collection(each).record for each in collections]
+        # Each once, and with the fields of this object: one of them may have been got before a field was added.
+        return list({each.key: replace(each, dataset=self._record) for each in found}.values())
 
     def __getitem__(self, name: str) -> Any:
         """Refuse, with the name of the method that is meant."""

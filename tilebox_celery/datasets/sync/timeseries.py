@@ -5,7 +5,7 @@ from uuid import UUID
 
 from tilebox_celery.datasets.collection_info import CollectionInfo
 from tilebox_celery.datasets.querying import ShowProgress, collection_info, find, query
-from tilebox_celery.errors import NotFoundError
+from tilebox_celery.errors import NotFoundError, TileboxCeleryError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,7 +42,10 @@ class TimeseriesCollection:
         self._record = record
 
     def __repr__(self) -> str:
-        return repr(self.info())
+        try:
+            return repr(self.info())
+        except TileboxCeleryError:  # a debugger prints it, too, and a notebook
+            return repr(CollectionInfo(str(self._name), None, None))
 
     @property
     def name(self) -> str:
@@ -53,6 +56,11 @@ class TimeseriesCollection:
     def id(self) -> UUID:
         """Its id."""
         return self.record.id
+
+    @property
+    def dataset_id(self) -> UUID:
+        """The id of its dataset."""
+        return self._dataset.id
 
     @property
     def record(self) -> "CollectionRecord":

@@ -1,0 +1,94 @@
+"""What was exported to a file is ingested again as it was: the same values, and the same ids in the same collection."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import pytest
+import shapely
+import xarray as xr
+
+from tilebox_celery.datasets import Client
+from tilebox_celery.datasets.export import write
+from tilebox_celery.datasets.field_forms import PYTHON_TYPES
+from tilebox_celery.datasets.schema import VECTOR_SIZES, FieldType
+
+ALL = (0, "2200-01-01")
+ONE = UUID(int=1)
+ROW = {
+    "time": "2024-08-01T10:00:00.123",
+    "one_string": 'ä,"\n',
+    "one_bytes": b"\x00\xff\xde\xad",
+    "one_bool": True,
+    "one_int32": -5,
+    "one_int64": 2**53 + 1,
+    "one_uint64": 2**64 - 1,
+    "one_float": 0.1,
+    "one_double": 0.1,
+    "one_timestamp": "2024-08-01T10:00:00.123456789",
+    "one_duration": timedelta(days=-1, microseconds=5),
+    "one_uuid": ONE,
+    "one_enum": "L1",
+    "one_latlon": (48.1, 11.5),
+    "one_latlonalt": (48.1, 11.5, float("nan")),
+    "one_vec3": (1.0, 2.0, 3.0),
+    "one_quaternion": (0.0, 0.0, 0.0, 1.0),
+    "one_json": {"bands": [1, None, "ä"], "text": "5"},
+    "geometry": shapely.Polygon([(0, 0), (1.123456789012345, 0), (1, 1)]),
+    "many_string": ["a", "b"],
+    "many_bytes": [b"\x00", b"\xff\x01"],
+    "many_bool": [False, True],
+    "many_int64": [1, 2],
+    "many_double": [1.5, 2.5],
+    "many_timestamp": [datetime(2024, 8, 1), datetime(2024, 8, 2, 0, 0, 0, 5)],
+    "many_duration": [timedelta(seconds=1), timedelta(microseconds=5)],
+    "many_uuid": [ONE, UUID(int=2)],
+    "many_json": [{"a": 1}, "b"],
+    "many_geometry": [shapely.Point(1, 2), shapely.box(0, 0, 1, 1)],
+}
+TEXTS = {
+    "time": "2024-08-03",
+    "one_json": "5",
+    "one_string": "{}",
+    "one_enum": "L2A",
+    "geometry": shapely.Point(1, 2, 3),
+}
+FIELDS = [
+    (name, "geometry" if name == "geometry" else kind if prefix == "one" else f"list[{kind}]")
+    for name, (prefix, _, kind) in ((name, name.partition("_")) for name in ROW if name != "time")
+]
+
+
+@pytest.mark.parametrize("ending", [".nc", ".parquet", ".geojson"])
+def test_an_exported_file_is_ingested_as_it_was(datasets_client: Client, tmp_path: Path, ending: str) -> None:
+    """With fields of every type, present and absent."""
+    dataset = datasets_client.create_or_update_dataset("spatiotemporal", "my.types", FIELDS)
+    collection = dataset.create_collection("c")
+    ids = collection.ingest([ROW, {"time": "2024-08-02"}, TEXTS])
+    data = collection.load(ALL)
+    file = tmp_path / f"all{ending}"
+
+    write(data, dataset.schema, file)
+
+    assert collection.ingest(file) == ids
+    other = dataset.create_collection("d")
+    other.ingest(file)
+    xr.testing.assert_identical(_comparable(other.load(ALL)), _comparable(data))
+
+
+def test_the_row_has_every_type() -> None:
+    """Each type of a field, and each Python type as one of a list."""
+    names = {name for name, _ in FIELDS}
+
+    assert {f"one_{kind}" for kind in FieldType if kind is not FieldType.GEOMETRY} <= names
+    assert {f"many_{kind}" for kind in PYTHON_TYPES.values() if kind not in VECTOR_SIZES} <= names
+
+
+def _comparable(data: xr.Dataset) -> xr.Dataset:
+    data = data.drop_vars(["id", "ingestion_time"])
+    for name, variable in data.data_vars.items():
+        if variable.dtype == object:
+            texts = np.array([repr(each) for each in variable.to_numpy().ravel()], dtype=object)
+            data[name] = variable.copy(data=texts.reshape(variable.shape))
+    return data
