@@ -10,6 +10,7 @@ MODULES = [
     "canonical_rows",
     "checked_tables",
     "garbage",
+    "geoparquet_crs",
     "identifiers",
     "incoming",
     "incoming_arrow",

@@ -1,6 +1,7 @@
 """Data in any form becomes the same table."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from tilebox_celery.datasets.identifiers import datapoint_ids
 from tilebox_celery.datasets.incoming import to_table
 from tilebox_celery.datasets.schema import DatasetKind, Field, FieldType, Schema
 from tilebox_celery.datasets.xarray_layout import to_datapoint, to_xarray
+from tilebox_celery.errors import ArgumentError
 
 SCHEMA = Schema(
     DatasetKind.SPATIOTEMPORAL,
@@ -143,6 +145,28 @@ def test_a_projected_frame_is_reprojected() -> None:
     geometry = shapely.from_wkb(to_table(frame, SCHEMA)["geometry"][0].as_py())
 
     assert geometry.equals_exact(BOX, 1e-6)
+
+
+@pytest.mark.parametrize("wrap", [gpd.GeoDataFrame, pd.DataFrame, lambda columns: columns])
+def test_every_geometry_is_reprojected(wrap: Callable[[dict[str, Any]], Any]) -> None:
+    """Also one that is not the active one of a GeoDataFrame, or comes without such a frame."""
+    metres = gpd.GeoSeries([shapely.Point(1, 1)], crs=4326).to_crs(32631)
+    schema = Schema(DatasetKind.TEMPORAL, (Field("middle", FieldType.GEOMETRY),))
+
+    middle = shapely.from_wkb(to_table(wrap({"time": ["2024-08-01"], "middle": metres}), schema)["middle"][0].as_py())
+
+    assert middle.equals_exact(shapely.Point(1, 1), 1e-6)
+
+
+def test_geoparquet_of_other_coordinates_is_refused(tmp_path: Path) -> None:
+    """Some coordinates in metres look like degrees: what the file says of them counts."""
+    frame = gpd.GeoDataFrame({"time": ["2024-08-01"]}, geometry=[shapely.Point(1, 1)], crs=3857)
+    frame.to_parquet(tmp_path / "metres.parquet")
+    frame.set_crs(None, allow_override=True).to_parquet(tmp_path / "unknown.parquet")
+
+    with pytest.raises(ArgumentError, match=r"'geometry' is not in degrees .*EPSG:3857.* geopandas"):
+        to_table(tmp_path / "metres.parquet", SCHEMA)
+    assert to_table(tmp_path / "unknown.parquet", SCHEMA).num_rows == 1
 
 
 def test_files(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xarray as xr
 
+from tilebox_celery.datasets.geoparquet_crs import check_degrees
 from tilebox_celery.datasets.incoming_columns import Column
 from tilebox_celery.datasets.incoming_place import shown
 from tilebox_celery.datasets.incoming_xarray import dataset_columns, open_netcdf
@@ -83,6 +84,7 @@ def _take_apart(data: Any) -> Columns:
     if isinstance(data, pa.Table | pa.RecordBatch):
         table = pa.Table.from_batches([data]) if isinstance(data, pa.RecordBatch) else data
         _refuse_repeated(table.column_names)
+        check_degrees(table.schema)
         return Columns({name: _one_chunk(table.column(name)) for name in table.column_names})
     if isinstance(data, pd.DataFrame):
         return Columns(_frame_columns(data))
@@ -107,17 +109,18 @@ def _frame_columns(frame: Any) -> dict[str, Column]:
     """Return the columns of a frame; its index is one of them if it is named `time`."""
     if "time" not in frame.columns and "time" in frame.index.names:
         frame = frame.reset_index("time")
-    if hasattr(frame, "crs") and hasattr(frame, "active_geometry_name"):  # a GeoDataFrame, whose package is optional
-        if frame.active_geometry_name and frame.crs and frame.crs.to_epsg() != _WGS84:
-            frame = frame.to_crs(_WGS84)
-        if frame.active_geometry_name and "geometry" not in frame.columns:
-            frame = frame.rename_geometry("geometry")
+    # A GeoDataFrame has such a name; its package is optional.
+    if isinstance(getattr(frame, "active_geometry_name", None), str) and "geometry" not in frame.columns:
+        frame = frame.rename_geometry("geometry")
     _refuse_repeated(list(map(str, frame.columns)))
     return {str(name): _series(frame[name]) for name in frame.columns}
 
 
 def _series(series: Any) -> Column:
-    if series.dtype == object or str(series.dtype) == "geometry":
+    if str(series.dtype) == "geometry":  # of geopandas
+        crs = series.array.crs
+        return list(series.array if crs is None or crs.to_epsg() == _WGS84 else series.array.to_crs(_WGS84))
+    if series.dtype == object:
         return list(series.array)
     try:
         array = pa.array(series, from_pandas=True)
