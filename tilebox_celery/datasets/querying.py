@@ -55,7 +55,7 @@ def query(
         fractions = ((page, (min(page.end_ms, end) - first) / max(end - first, 1)) for page in pages)
         for page in follow(fractions, show_progress, f"Loading {dataset.slug}"):
             layout.add(page.table, page.expected)
-    return layout.dataset()
+        return layout.dataset()
 
 
 def _known_part(

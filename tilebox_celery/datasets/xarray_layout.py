@@ -37,8 +37,9 @@ def to_xarray(table: pa.Table, schema: Schema, skip_data: bool = False) -> xr.Da
         array([12.5])
     """
     layout = Layout(schema, skip_data)
-    layout.add(table, table.num_rows)
-    return layout.dataset()
+    with collector_paused():
+        layout.add(table, table.num_rows)
+        return layout.dataset()
 
 
 def to_datapoint(table: pa.Table, schema: Schema, skip_data: bool = False) -> xr.Dataset:

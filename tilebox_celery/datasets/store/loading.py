@@ -9,7 +9,6 @@ from tilebox_celery.datasets.filters import Expression, checked_filter
 from tilebox_celery.datasets.schema import DatasetKind, Field
 from tilebox_celery.datasets.spatial import Area, parse_area
 from tilebox_celery.datasets.store import segments
-from tilebox_celery.datasets.store.ahead import read_ahead
 from tilebox_celery.datasets.store.arrow_connection import ArrowConnection
 from tilebox_celery.datasets.store.connections import Connections
 from tilebox_celery.datasets.store.incoming_rows import milliseconds
@@ -160,8 +159,8 @@ class _Load:
             if reached < run[0].first_ms:
                 yield from self._gap(connection, collection, seen, reached, run[0].first_ms)
             stored = segments.read(connection, collection, run[0].first_ms, run[-1].end_ms, self.skip_data)
-            with closing(stored), closing(read_ahead(stored)) as tables:
-                for header, table in zip(run, tables, strict=True):
+            with closing(stored):
+                for header, table in zip(run, stored, strict=True):
                     reached = min(header.end_ms, self.end_ms)
                     left -= header.rows
                     yield from _page(_cut(table, self.first_ms, self.end_ms), reached, left)

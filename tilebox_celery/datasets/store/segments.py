@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from tilebox_celery.datasets.arrow_types import arrow_type
 from tilebox_celery.datasets.schema import FieldType, Schema
+from tilebox_celery.datasets.store.ahead import read_ahead
 from tilebox_celery.datasets.store.arrow_connection import ArrowConnection
 from tilebox_celery.datasets.store.connections import Connections
 from tilebox_celery.datasets.store.incoming_rows import milliseconds
@@ -68,11 +69,14 @@ def read(
 ) -> Generator[pa.Table]:
     """Give the rows of each segment that lies in an interval, in order of time."""
     wanted = "metadata" if skip_data else "metadata, data"
+    # Numbers of our own stand in the text: an answer to a statement with parameters comes as a whole, not as a stream.
     query = (
-        f"select {wanted} from tbd.segments where collection_key = $1::integer and layout = $2::integer"  # noqa: S608
-        " and first_ms >= $3::bigint and first_ms < $4::bigint order by first_ms"
+        f"select {wanted} from tbd.segments where collection_key = {collection.key:d} and layout = {LAYOUT:d}"  # noqa: S608
+        f" and first_ms >= {first_ms:d} and first_ms < {end_ms:d} order by first_ms"
     )
-    with closing(connection.batches(query, (collection.key, LAYOUT, first_ms, end_ms))) as batches:
+    # Only what waits for the database is done ahead: each return to Python costs the thread a wait for its turn.
+    stored = connection.batches(query)
+    with closing(stored), closing(read_ahead(stored)) as batches:
         for batch in batches:
             for place in range(batch.num_rows):
                 table = _decoded(batch.column(0)[place])
