@@ -22,7 +22,8 @@ SMALLEST_ROWS = 8_192
 """Fewer are read from rows about as fast, and would be sealed again and again while a collection grows."""
 DICTIONARY_SHARE = 8
 """A column of texts becomes a dictionary if each text is there this often: loads then share their texts."""
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="zstd")
+_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+"""Twice as fast to decode as zstd, for a quarter more bytes, which are fetched while others are laid out."""
 
 
 class SegmentHeader(NamedTuple):
