@@ -5,6 +5,7 @@
 `crash`.
 """
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,14 @@ from tilebox_celery.embedded import Stack
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.postgres.connection import Connection, connect
 from tilebox_celery.testing import Crash, DatabaseClock, LedgerFactory
+
+
+def pytest_configure() -> None:
+    """Heed signals that a shell's ``&`` or nohup had us ignore: processes of the tests would ignore them, too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -179,10 +179,11 @@ def test_ingests_and_deletions_at_once_end_all(store: DatasetStore, connection: 
 
 
 def _wait_until_blocked_or_busy(connection: Connection) -> None:
+    """Wait until the deletion asks for the collections, or has been refused: then psycopg forgets its statements."""
     for _ in range(500):
         row = connection.execute(
             "select count(*) from pg_stat_activity where application_name = 'tilebox-celery datasets'"
-            " and datname = current_database() and query like '%for update nowait%'"
+            " and datname = current_database() and (query like '%for update nowait%' or query = 'DEALLOCATE ALL')"
         ).fetchone()
         if row is not None and row[0]:
             return
