@@ -243,6 +243,25 @@ assert flush()
     assert ports["from child"] != ports["sent before"] == ports["from parent"]
 
 
+def test_threads_that_send_import_nothing(run: Callable, collector: Any) -> None:
+    """All is imported before they start: a child forked in the middle of an import would wait for it for ever."""
+    done = run(
+        CONFIGURED
+        + """
+from tilebox_celery.observability.tracing import configure_otel_tracing, start_job_span
+configure_otel_tracing()
+before = set(sys.modules)
+logger.info("sent")
+start_job_span("span")
+assert flush(10)
+print(sorted(set(sys.modules) - before))
+"""
+    )
+
+    assert done.stdout == "[]\n"
+    collector.wait_for(2)
+
+
 @pytest.mark.clause("1.10-10")
 def test_children_of_a_busy_parent_never_hang(run: Callable, collector: Any) -> None:
     """Children forked while threads of the parent are logging can log and flush, each time."""

@@ -7,7 +7,7 @@ from opentelemetry import trace
 
 from tilebox_celery.observability.destination import Destination
 from tilebox_celery.observability.export import Batch
-from tilebox_celery.observability.otlp import LogItem, connect_logs, describe_error
+from tilebox_celery.observability.otlp import LogItem, connect_logs, describe_error, load
 from tilebox_celery.observability.text import plain, sendable
 
 
@@ -18,6 +18,7 @@ class OtlpHandler(logging.Handler):
         """Set up the handler with a batch of its own; the connection comes with the first record."""
         super().__init__(level)
         self.destination = destination
+        load()
         self.batch: Batch[LogItem] = Batch(str(destination), lambda: connect_logs(destination, service), interval)
 
     def emit(self, record: logging.LogRecord) -> None:

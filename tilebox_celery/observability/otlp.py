@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -37,6 +38,15 @@ class LogItem(NamedTuple):
     trace_id: int
     span_id: int
     flags: int
+
+
+def load() -> None:
+    """Import what the sending threads use, before they start.
+
+    A process that is forked while another thread imports a module waits for that import for ever.
+    """
+    with suppress(ImportError):  # the thread tells what is missing
+        import requests  # noqa: F401
 
 
 def connect_logs(destination: Destination, service: Mapping[str, str]) -> Callable[[list[LogItem]], None]:

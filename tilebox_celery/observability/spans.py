@@ -14,7 +14,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, Status, Sta
 
 from tilebox_celery.observability.destination import Destination
 from tilebox_celery.observability.export import Batch
-from tilebox_celery.observability.otlp import connect_spans, describe_error
+from tilebox_celery.observability.otlp import connect_spans, describe_error, load
 from tilebox_celery.observability.text import plain, sendable, show
 from tilebox_celery.observability.traceparent import format_traceparent, parse_traceparent
 
@@ -52,6 +52,7 @@ class SpanQueue(SpanProcessor):
     def add(self, destination: Destination, interval: float) -> None:
         """Send spans to one more destination."""
         if destination not in self.batches:
+            load()
             batch: Batch[ReadableSpan] = Batch(str(destination), lambda: connect_spans(destination), interval)
             self.batches = {**self.batches, destination: batch}
 
