@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from importlib import import_module
 from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 TIMEOUT = (5, 10)
 """Seconds to connect to a collector, and to wait for its answer."""
 
+USED_BY_THREADS = (
+    "encodings.idna",  # the codec of host names
+    "requests",
+    "opentelemetry.proto.collector.logs.v1.logs_service_pb2",
+    "opentelemetry.exporter.otlp.proto.common.trace_encoder",
+)
 _SEVERITIES = (
     (logging.CRITICAL, 21),
     (logging.ERROR, 17),
@@ -46,7 +53,8 @@ def load() -> None:
     A process that is forked while another thread imports a module waits for that import for ever.
     """
     with suppress(ImportError):  # the thread tells what is missing
-        import requests  # noqa: F401
+        for module in USED_BY_THREADS:
+            import_module(module)
 
 
 def connect_logs(destination: Destination, service: Mapping[str, str]) -> Callable[[list[LogItem]], None]:
