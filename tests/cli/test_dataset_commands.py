@@ -1,6 +1,8 @@
 """`tilebox-celery dataset`: open data with one command, own data, queries, code and exports."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -245,3 +247,35 @@ def test_mistakes_are_one_sentence(filled: Cli, words: tuple[str, ...], code: in
     assert (done.code, done.stdout) == (code, "")
     assert sentence in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_ingest_into_no_dataset_says_what_makes_it(cli: Cli, ledger_url: str) -> None:
+    """Who has forgotten --create reads of it."""
+    done = cli("dataset", "ingest", SENTINEL2, str(STAC / "sentinel-2-l2a-africa-2020-06-06.json"))
+
+    assert (done.code, "--create" in done.stderr, done.stderr.count("\n")) == (4, True, 1)
+
+
+def test_a_bucket_of_which_nothing_can_be_made_is_refused_without_a_login(cli: Cli, ledger_url: str) -> None:
+    """The sentence names what to give instead."""
+    done = cli("dataset", "ingest", "open_data.copernicus.landsat8_oli_tirs", "s3://usgs-landsat/x", "--create")
+
+    assert done.code != 0
+    assert "such as https://landsatlook.usgs.gov/" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("missing", "command"), [("adbc_driver_postgresql", "list"), ("pyarrow", "ingest open_data.umbra.sar s3://x/y")]
+)
+def test_a_missing_extra_is_named(missing: str, command: str, ledger_url: str) -> None:
+    """Without the packages of an extra a command says how to install it, in one sentence."""
+    program = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        f"sys.argv = ['tilebox-celery', 'dataset', *{command.split()!r}]\n"
+        "from tilebox_celery.cli.main import main; sys.exit(main())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert missing in done.stderr
+    assert "pip install 'tilebox-celery[" in done.stderr

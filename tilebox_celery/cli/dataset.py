@@ -162,9 +162,9 @@ def _ingest_part(dataset: "Dataset", name: str, data: Any, create: bool) -> dict
 def _find_or_create(client: "Client", slug: str, source: Any, create: bool) -> "Dataset":
     try:
         return client.dataset(slug)
-    except NotFoundError:
+    except NotFoundError as error:
         if not create:
-            raise
+            raise NotFoundError(f"{error} '--create' makes it.") from error
     from tilebox_celery.datasets.ingesting import infer
     from tilebox_celery.datasets.sync.open_data import create_open_dataset, is_open_dataset
 

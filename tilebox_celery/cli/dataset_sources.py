@@ -58,4 +58,14 @@ def _bucket_listing(slug: str, source: str, endpoint_url: str | None) -> "Listin
     options: dict[str, Any] = {"bucket": bucket} | ({} if endpoint_url is None else {"endpoint_url": endpoint_url})
     if slug.startswith("open_data.umbra."):
         return UmbraStorageClient(None, **options).listing(path)
+    if not slug.startswith("open_data.copernicus.sentinel"):
+        raise ArgumentError(
+            f"{slug} cannot be made of the names in a bucket: give a file, or a URL such as {_search_url(slug)}"
+        )
     return CopernicusStorageClient(cache_directory=None, **options).listing(path)
+
+
+def _search_url(slug: str) -> str:
+    from tilebox_celery.datasets.open_data import find_open_dataset
+
+    return find_open_dataset(slug).listing_url

@@ -186,5 +186,7 @@ def _sentence(error: BaseException) -> tuple[str, int]:
         return f"{text}{mark} See '{path} --help'.", ExitCode.USAGE
     if isinstance(error, TileboxCeleryError | TimeoutError):
         return str(error), code_of(error)
+    if isinstance(error, ModuleNotFoundError) and error.name and not error.name.startswith("tilebox_celery"):
+        return f"This needs {error.name}: pip install 'tilebox-celery[all]'.", ExitCode.FAILED
     hint = "" if mode.debug else " ('--debug' shows where)"
     return f"Unexpected {type(error).__name__}: {error}{hint}", ExitCode.FAILED

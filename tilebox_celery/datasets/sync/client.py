@@ -9,7 +9,7 @@ from tilebox_celery.datasets.field_forms import read_fields
 from tilebox_celery.datasets.groups import DatasetGroup, grouped
 from tilebox_celery.datasets.schema import DatasetKind, Schema
 from tilebox_celery.datasets.sync.dataset import Dataset
-from tilebox_celery.errors import ArgumentError
+from tilebox_celery.errors import ArgumentError, TileboxCeleryError
 from tilebox_celery.settings import Settings, database_url, redact_url
 
 if TYPE_CHECKING:
@@ -122,7 +122,12 @@ class Client:
     def _store(self) -> "DatasetStore":
         store = self._opened.get("store")
         if store is None:
-            from tilebox_celery.datasets.store.open import open_store
+            try:
+                from tilebox_celery.datasets.store.open import open_store
+            except ModuleNotFoundError as error:
+                raise TileboxCeleryError(
+                    f"Datasets need {error.name}: pip install 'tilebox-celery[datasets]'."
+                ) from error
 
             mine = open_store(self.settings)
             # No lock, which a fork could inherit: the first of several threads wins, all use its store.
