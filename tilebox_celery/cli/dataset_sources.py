@@ -60,9 +60,14 @@ def _bucket_listing(slug: str, source: str, endpoint_url: str | None) -> "Listin
         return UmbraStorageClient(None, **options).listing(path)
     if not slug.startswith("open_data.copernicus.sentinel"):
         raise ArgumentError(
-            f"{slug} cannot be made of the names in a bucket: give a file, or a URL such as {_search_url(slug)}"
+            f"{slug} cannot be made of the names in a bucket{_reason(slug)}: "
+            f"give a file, or a URL such as {_search_url(slug)}"
         )
     return CopernicusStorageClient(cache_directory=None, **options).listing(path)
+
+
+def _reason(slug: str) -> str:
+    return ", which have no time of day" if "landsat" in slug else ""
 
 
 def _search_url(slug: str) -> str:
