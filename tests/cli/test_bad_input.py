@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.program import Cli
+from tilebox_celery.cli.framework import report
+from tilebox_celery.errors import LedgerUnavailable
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.postgres.connection import Connection
 
@@ -23,13 +25,15 @@ BAD = [
     ([*SUBMIT, "--input", "text"], 2, """A text needs quotes: --input '"text"'"""),
     ([*SUBMIT, "--input", '"' + "x" * 1_100_000 + '"'], 2, "more than 1,048,576"),
     ([*SUBMIT, "--input", "@absent.json"], 2, "absent.json cannot be read: No such file"),
-    ([*SUBMIT, "--max-retries", "-1"], 2, "max_retries must be a whole number of 0 or more"),
+    ([*SUBMIT, "--max-retries", "-1"], 2, "--max-retries must be a whole number from 0 to 2,147,483,647, not -1."),
+    ([*SUBMIT, "--input", '{"a": 1e999}'], 2, "--input is not JSON: 1e999 is no JSON number"),
+    ([*SUBMIT, "--input", '"x"', "--ledger-url", "postgresql://x"], 2, "--ledger-url goes before the command: "),
     ([*SUBMIT, "--name", ""], 2, "A job needs a name"),
     ([*SUBMIT, "--timeout", "soon", "--wait"], 2, "--timeout takes a time such as 30s"),
     ([*SUBMIT, "--timeout", "1"], 2, "--timeout needs --wait"),
     ([*SUBMIT, "--input", "-"], 2, "--input - found nothing on stdin"),
     ([*SUBMIT, "--input", "[" * 100_000], 2, "--input is nested too deeply"),
-    ([*SUBMIT, "--max-retries", "99999999999"], 2, "max_retries must be a whole number from 0 to"),
+    ([*SUBMIT, "--max-retries", "99999999999"], 2, "--max-retries must be a whole number from 0 to"),
     (["job", "submit", "--task", "Greet@1.2"], 2, "Invalid version string: '1.2'"),
     (["job", "submit", "--task", " "], 2, "A task name is required"),
     (["job", "submit", "--task", "tasks:Nope"], 2, "has no attribute 'Nope'"),
@@ -41,12 +45,17 @@ BAD = [
     (["job", "get", ""], 2, "Invalid id ''"),
     (["job", "get", "0" * 40], 2, "Invalid id"),
     (["job", "get", "ffff"], 4, "No job has an id that starts with ffff"),
-    (["job", "list", "--state", "bad"], 2, "job_states must be of SUBMITTED"),
+    (
+        ["job", "list", "--state", "bad"],
+        2,
+        "--state is one of submitted, running, started, completed, failed, canceled, not 'bad'.",
+    ),
     (["job", "list", "--limit", "-1"], 2, "limit must be a whole number"),
     (["job", "list", "--limit", "0"], 2, "--limit must be a whole number of 1 or more, not 0"),
     (["job", "list", "--cluster", "nowhere"], 4, "No such cluster 'nowhere'"),
     (["job", "list", "--after", "018dd029-58ca-7000-8000-000000000005"], 4, "No such job 018dd029"),
     (["job", "list", "--since", "x"], 2, "--since takes a time"),
+    (["job", "list", "--since", "9999999d"], 2, "--since is '9999999d', which is too long: at most 365000d."),
     (["job", "list", "--bogus"], 2, "No such option"),
     (["cluster", "get", "nowhere"], 4, "No such cluster 'nowhere'"),
     (["cluster", "create", "x", "--slug", "a b"], 2, "A cluster slug has 1 to 128"),
@@ -69,10 +78,17 @@ BAD = [
     ([*START, "twins"], 1, "Two tasks are registered as 'Twin'"),
     ([*START, "tasks", "--cluster", "nowhere"], 4, "No such cluster 'nowhere'"),
     ([*START, "tasks", "-n", "0"], 2, "Invalid value for '--number'"),
-    ([*START, "tasks", "--pool", "gevent"], 2, "Invalid value for '--pool'"),
+    ([*START, "tasks", "--pool", "gevent"], 2, "Invalid value for '--pool': 'gevent' is not one of"),
+    ([*START, "empty:NoExecute"], 2, "empty:NoExecute has no method execute(self, context)"),
     (["db", "prune", "--before", "old"], 2, "--before takes a time"),
     (["worker", "--", "-c", "2"], 2, "Missing option '--module'"),
     (["worker", "-m", "tasks", "--", "--bogus"], 2, "No such option"),
+    (
+        ["worker", "-m", "tasks", "--", "-P", "gevent"],
+        2,
+        "Pool 'gevent' cannot run tasks: take prefork, threads or solo.",
+    ),
+    (["worker", "-m", "tasks", "--", "--pool=eventlet"], 2, "Pool 'eventlet' cannot run tasks"),
     (["flower", "--", "--bogus=1"], 2, "Flower has no option --bogus"),
     (["flower", "--", "--port=many"], 2, "Flower cannot be started like this"),
     (["flower", "--", "--address=0.0.0.0"], 2, "Flower would listen on 0.0.0.0 without a login"),
@@ -150,3 +166,12 @@ def test_answer_is_missing_where_nobody_can_be_asked(cli: Cli, cluster: Cluster,
     assert (done.code, done.stdout) == (2, "")
     assert done.stderr == f"Delete cluster {cluster.slug} (testing): say --yes, since there is no terminal to ask.\n"
     assert connection.execute(WRITTEN).fetchone() == before
+
+
+def test_words_between_two_quotes_are_not_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    """Only what stands in quotes is cut, not a long explanation between two quoted names."""
+    sentence = f"failed to resolve host 'db.invalid': {'why ' * 40}('tilebox-celery doctor' looks.)"
+
+    report(LedgerUnavailable(sentence))
+
+    assert capsys.readouterr().err == sentence + "\n"

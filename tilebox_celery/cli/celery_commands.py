@@ -48,6 +48,7 @@ def add_to(app: typer.Typer) -> None:
 
         'worker -m my.module -- --help' lists Celery's options.
         """
+        check_pool(arguments or ())
         runner = load_runner(open_client(), modules, cluster, cache)
         run_celery(runner.celery_app, ["worker", *NO_CHATTER, *(arguments or ())])
 
@@ -100,6 +101,15 @@ def run_celery(app: "Celery", arguments: Sequence[str]) -> None:
     finally:
         celery.params[0].default = None
     raise typer.Exit(code if isinstance(code, int) else 0)
+
+
+def check_pool(arguments: Sequence[str]) -> None:
+    """Raise ArgumentError where the options of Celery's worker name a pool whose slots cannot run tasks."""
+    for option, value in zip(arguments, [*arguments[1:], ""], strict=True):
+        name, _, given = option.partition("=")
+        pool = (given or value) if name in ("-P", "--pool") else option[2:] if option.startswith("-P") else ""
+        if pool in ("gevent", "eventlet"):
+            raise ArgumentError(f"Pool {pool!r} cannot run tasks: take prefork, threads or solo.")
 
 
 def check_flower_installed() -> None:

@@ -171,17 +171,30 @@ def _leave_pipe() -> ExitCode:
 
 def _short(sentence: str) -> str:
     """Cut what somebody gave and the sentence repeats: long names in quotes, and anything without a space."""
-    sentence = re.sub(r"'([^']{80})[^']{20,}'", r"'\1…'", sentence)
+    sentence = re.sub(r"(?<![^\s(\[{:=])'([^']{80})[^']{20,}'", r"'\1…'", sentence)  # a quote that opens
     return re.sub(r"(\S{80})\S{420,}", r"\1…", sentence)
+
+
+def _global_option(error: Any, context: Any) -> str | None:
+    """Return the option of the program that was given to one of its commands, which do not know it."""
+    given = getattr(error, "option_name", None)
+    root = context.find_root()
+    known = {name for each in root.command.params for name in each.opts if not each.is_flag}
+    return given if context is not root and given in known else None
 
 
 def _sentence(error: BaseException) -> tuple[str, int]:
     if isinstance(error, KeyboardInterrupt | typer.Abort):
         return "", ExitCode.INTERRUPTED
     if isinstance(error, ClickException):
-        text = " ".join(str(error.format_message()).split()).rstrip(".?")
+        text = " ".join(str(error.format_message()).split()).rstrip(".?").replace(": Value error, ", ": ")
         context = getattr(error, "ctx", None)
         path = context.command_path if context is not None else PROGRAM
+        if context is not None and (name := _global_option(error, context)) and path.startswith(PROGRAM):
+            return (
+                f"{name} goes before the command: '{PROGRAM} {name} ...{path.removeprefix(PROGRAM)}'.",
+                ExitCode.USAGE,
+            )
         mark = "?" if "Did you mean" in text else "."
         return f"{text}{mark} See '{path} --help'.", ExitCode.USAGE
     if isinstance(error, TileboxCeleryError | TimeoutError):

@@ -46,7 +46,7 @@ def list_jobs(
     start = None if since is None else (datetime.now(UTC) - parse_span("--since", since), None)
     filters: dict[str, Any] = {
         "temporal_extent": start,
-        "job_states": state or None,
+        "job_states": [_state(each) for each in state or ()] or None,
         "name": name,
         "clusters": cluster or None,
     }
@@ -64,6 +64,13 @@ def list_jobs(
         output.show(job_table(jobs))
         if len(jobs) == limit:
             output.say(f"Older ones: --after {str(jobs[-1].id)[:13]}, or a larger --limit.")
+
+
+def _state(text: str) -> JobState:
+    try:
+        return JobState(text.upper())
+    except ValueError:
+        raise ArgumentError(f"--state is one of {', '.join(JobState).lower()}, not {text!r:.80}.") from None
 
 
 def _check_clusters(client: "Client", slugs: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """``tilebox-celery job submit``: a task by its name, or by its class, with JSON as input."""
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -54,9 +55,9 @@ def add_to(app: typer.Typer) -> None:
         seconds = None if timeout is None else parse_span("--timeout", timeout)
         if timeout is not None and not wait:
             raise ArgumentError("--timeout needs --wait: without it nothing waits.")
-        if max_retries > MAX_RETRIES:
+        if not 0 <= max_retries <= MAX_RETRIES:
             raise ArgumentError(
-                f"max_retries must be a whole number from 0 to {MAX_RETRIES:,}, not {max_retries!s:.80}."
+                f"--max-retries must be a whole number from 0 to {MAX_RETRIES:,}, not {max_retries!s:.80}."
             )
         root = make_task(task, read_input(given))
         jobs = open_client().jobs()
@@ -140,12 +141,17 @@ def _stand_in(identifier: TaskIdentifier, value: Any, *, has_input: bool) -> Tas
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse)
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError as error:
         raise ArgumentError("--input is nested too deeply: a few hundred levels can be read.") from error
     except ValueError as error:
         raise ArgumentError(f"--input is not JSON: {error}. (A text needs quotes: --input '\"text\"')") from error
 
 
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if math.isfinite(value) else _refuse(text)
+
+
 def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name:.80} is no JSON number")

@@ -87,6 +87,8 @@ def load_runner(
 def _tasks(text: str, found: Any) -> list[Any]:
     if _is_task(found):
         return [found]
+    if isinstance(found, type) and issubclass(found, Task) and found is not Task:
+        raise ArgumentError(f"{text} has no method execute(self, context).")
     if isinstance(found, list | tuple):
         return list(found)
     if _is_celery_app(found):
