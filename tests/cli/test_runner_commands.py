@@ -96,6 +96,24 @@ def test_runner_ends_when_it_idles(cli: Cli, client: Client, cluster: Cluster, m
     assert cli("runner", "list", "--json").document == []
 
 
+@pytest.mark.system
+def test_class_that_cannot_be_executed_is_named(cli: Cli, cluster: Cluster, tmp_path: Path) -> None:
+    """A class whose `execute` was forgotten is named when the runner starts, and a base of others is not."""
+    (tmp_path / "forgetful.py").write_text(
+        "from tilebox_celery.workflows import Task\n"
+        "class Base(Task):\n    pass\n"
+        "class Good(Base):\n    def execute(self, context): pass\n"
+        "class Typo(Task):\n    def excute(self, context): pass\n"
+    )
+
+    done = cli.run("runner", "start", "-m", "forgetful", "--cluster", cluster.slug, "--stop-when-idling")
+
+    assert done.code == 0
+    assert done.stderr.splitlines()[0] == "Typo is left out: it has no method execute(self, context)."
+    assert "Base" not in done.stderr
+    assert f"Runner of cluster {cluster.slug}, 1 slot (prefork), for Good v0.0." in done.stderr
+
+
 @pytest.mark.clause("cli-12")
 @pytest.mark.system
 def test_celery_worker_command_is_a_runner(cli: Cli, client: Client, cluster: Cluster, modules: None) -> None:

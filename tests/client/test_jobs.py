@@ -186,6 +186,8 @@ def test_statistics(client: Client, cluster: Cluster, make_slot: MakeSlot, conne
     assert stats.elapsed == row[2] - row[1]
     assert (stats.attempts, stats.compute_time, stats.cpu_seconds) == (2, timedelta(seconds=0.5), 0.2)
     assert (stats.peak_rss_bytes, stats.total_tasks) == (50_000_000, 1)
+    [listed] = client.jobs().query()
+    assert listed.execution_stats.peak_rss_bytes is None  # not measured, which is not 0
     assert stats.tasks_by_state == {state: int(state is TaskState.COMPUTED) for state in TaskState}
     assert found.submitted_at.tzinfo is UTC
 

@@ -4,8 +4,10 @@ import importlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from tilebox_celery.cli import output
 from tilebox_celery.errors import ArgumentError, TileboxCeleryError
 from tilebox_celery.model.task import Task, is_executable
 
@@ -76,6 +78,9 @@ def load_runner(
             )
         return only
     tasks = list(dict.fromkeys(task for text, each in zip(modules, found, strict=True) for task in _tasks(text, each)))
+    for left_out in (name for each in found for name in _without_execute(each)):
+        if not output.mode.json:
+            output.say(f"{left_out} is left out: it has no method execute(self, context).")
     try:
         return client.runner(cluster, tasks, None if cache is None else LocalFileSystemCache(cache))
     except TileboxCeleryError:
@@ -104,6 +109,16 @@ def _tasks_of(module: Any) -> Iterator[Any]:
     for value in vars(module).values():
         if _is_task(value):
             yield value
+
+
+def _without_execute(module: Any) -> Iterator[str]:
+    """Name the task classes of a module that nobody can execute, unless they are there to be inherited from."""
+    if not isinstance(module, ModuleType):
+        return
+    for value in vars(module).values():
+        own = isinstance(value, type) and issubclass(value, Task) and value.__module__ == module.__name__
+        if own and not is_executable(value) and not value.__subclasses__():
+            yield value.__name__
 
 
 def _is_celery_app(value: Any) -> bool:

@@ -245,7 +245,7 @@ def _as_job(
         compute_time=timedelta(microseconds=int(row.run_us)),
         attempts=int(row.attempts),
         cpu_seconds=int(row.cpu_us) / 1e6,
-        peak_rss_bytes=peak_rss or 0,
+        peak_rss_bytes=peak_rss,
     )
     return Job(
         id=row.uuid,

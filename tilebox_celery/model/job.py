@@ -55,7 +55,8 @@ class ExecutionStats:
     """Sum of the run times of all attempts."""
     attempts: int = 0
     cpu_seconds: float = 0.0
-    peak_rss_bytes: int = 0
+    peak_rss_bytes: int | None = None
+    """The most that one attempt took; None in lists and beyond 20,000 attempts, where the journal is not read."""
 
     @property
     def total_tasks(self) -> int:
