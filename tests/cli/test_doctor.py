@@ -161,3 +161,15 @@ def test_settings_file_is_shown_without_passwords(cli: Cli, tmp_path: Path) -> N
 
     assert "tilebox-celery.toml sets broker_url = redis://me:***@127.0.0.1:1/0, lease = 45;" in done.stdout
     assert "secret" not in done.stdout + done.stderr
+
+
+def test_misspelled_variable_is_noticed(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable that looks like a setting and is none is named with the setting that may be meant."""
+    monkeypatch.setenv("TILEBOX_CELERY_LEDGER_ULR", "postgresql://me:secret@127.0.0.1/x")
+    monkeypatch.setenv("TILEBOX_CELERY_LEASE", "30")
+
+    done = cli("doctor", "--json")
+
+    [found] = [each for each in done.document["checks"] if each["check"] == "variables"]
+    assert (found["level"], found["advice"]) == ("warning", "Did you mean TILEBOX_CELERY_LEDGER_URL?")
+    assert found["text"] == "TILEBOX_CELERY_LEDGER_ULR is no setting: nothing reads it"

@@ -1,15 +1,32 @@
-"""Look at this machine: the embedded stack, and what listens for strangers."""
+"""Look at this machine: its variables, the embedded stack, and what listens for strangers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from difflib import get_close_matches
 from pathlib import Path
 
 from tilebox_celery.cli.checks import Finding, failure, fine, warning
 from tilebox_celery.errors import EmbeddedStackError
 from tilebox_celery.model.text import counted
-from tilebox_celery.settings import Settings
+from tilebox_celery.settings import PREFIX, Settings
 
 FLOWER_PORT = 5555
 _LISTENS = "0A"
+_FOR_TESTS = ("FAULT", "FAULT_DIR", "CRASH")
+
+
+def look_at_variables(names: Iterable[str]) -> Iterator[Finding]:
+    """Yield a warning for each variable that looks like a setting and is none: one misspelled URL is other servers.
+
+    Args:
+        names: Of all environment variables.
+    """
+    known = [PREFIX + name for name in (*(each.name.upper() for each in fields(Settings)), *_FOR_TESTS)]
+    for name in sorted(set(names) - set(known)):
+        if name.startswith(PREFIX):
+            near = get_close_matches(name, known, 1, 0.8)
+            advice = f"Did you mean {near[0]}?" if near else "See docs/reference/settings.md, or unset it."
+            yield warning("variables", f"{name} is no setting: nothing reads it", advice)
 
 
 def look_at_stack(settings: Settings) -> "tuple[list[Finding], str | None, str | None]":

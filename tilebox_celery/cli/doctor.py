@@ -1,5 +1,6 @@
 """``tilebox-celery doctor``: look at everything that has to work, and say what to do where it does not."""
 
+import os
 from collections.abc import Iterator
 
 import typer
@@ -44,7 +45,7 @@ def look_at_everything() -> Iterator[Finding]:
     """Yield what there is to say, in the order in which one would ask."""
     from tilebox_celery.cli.checks_broker import look_at_broker
     from tilebox_celery.cli.checks_ledger import look_at_ledger
-    from tilebox_celery.cli.checks_machine import look_at_binds, look_at_stack
+    from tilebox_celery.cli.checks_machine import look_at_binds, look_at_stack, look_at_variables
 
     known = versions()
     yield fine(
@@ -54,6 +55,7 @@ def look_at_everything() -> Iterator[Finding]:
     if (file := settings_file()) is not None:
         values = (f"{name} = {redact_url(text)}" for name, text in file.values.items())
         yield fine("file", f"{file.path} sets {', '.join(values) or 'nothing'}; environment variables win over it")
+    yield from look_at_variables(os.environ)
     ledger, broker = chosen.ledger_url, chosen.broker_url
     if ledger is None:
         found, ledger, embedded_broker = look_at_stack(chosen)
