@@ -1,9 +1,11 @@
 """A Celery consumer that keeps the event loop going while the broker is away, and survives whatever is in its queue."""
 
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+from celery.exceptions import CPendingDeprecationWarning
 from celery.utils.log import get_logger
 from celery.worker.consumer import Consumer
 from celery.worker.state import maybe_shutdown
@@ -46,6 +48,12 @@ class LedgerConsumer(Consumer):  # type: ignore[misc] # Celery has no types
             else:
                 self._shield(conn.transport)
                 return conn
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Log that the broker was lost, without Celery's nine lines on late acknowledgement, which ours have not."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CPendingDeprecationWarning)
+            super().on_connection_error_after_connected(exc)
 
     def create_task_handler(self, **options: Any) -> Callable[[Any], None]:
         """Return the handler of messages; what it cannot take is dropped, so that it does not hold a place.
