@@ -37,6 +37,19 @@ def test_every_command_explains_itself() -> None:
         assert all(each["help"] for each in [*found["options"], *found["arguments"]]), path
 
 
+def test_every_value_has_a_name_and_every_summary_fits() -> None:
+    """Help names what an option takes in words, not by a type, and the list of commands cuts no sentence."""
+    tree = context()["commands"]
+
+    for path in command_paths():
+        found = tree[path[0]] if len(path) == 1 else tree[path[0]]["commands"][path[1]]
+        values = [each for each in found["options"] if not each["flag"]]
+        unnamed = [each["names"] for each in values if not each.keys() & {"metavar", "choices"}]
+        assert (path, unnamed) == (path, [])
+    for words in [[], *([noun] for noun, described in tree.items() if "commands" in described)]:
+        assert "..." not in CliRunner().invoke(app, [*words, "--help"]).stdout.partition("Commands:")[2]
+
+
 def test_exit_codes_are_told() -> None:
     """The exit codes are part of it."""
     codes = context()["conventions"]["exit_codes"]

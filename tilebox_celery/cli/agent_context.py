@@ -1,5 +1,6 @@
 """``tilebox-celery agent-context``: all commands with their options as one JSON document."""
 
+from enum import StrEnum
 from typing import Any
 
 import typer
@@ -68,4 +69,6 @@ def _parameter(parameter: Any) -> dict[str, Any]:
     }
     if parameter.metavar:
         found["metavar"] = parameter.metavar
+    if isinstance(default, StrEnum):
+        found["choices"] = [str(each) for each in type(default)]
     return found

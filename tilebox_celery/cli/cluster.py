@@ -13,8 +13,8 @@ from tilebox_celery.model.cluster import Cluster
 app = noun("List, create, change and delete clusters, where tasks run.")
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="The slug of the cluster.")]
-Name = Annotated[str | None, typer.Option("--name", help="A new display name.")]
-Description = Annotated[str | None, typer.Option("--description", help="What it is for.")]
+Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="A new display name.")]
+Description = Annotated[str | None, typer.Option("--description", metavar="TEXT", help="What it is for.")]
 
 
 @command(app, "list")
@@ -40,7 +40,7 @@ def get_cluster(slug: Slug) -> None:
 def create_cluster(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The display name.")],
     slug: Annotated[
-        str | None, typer.Option("--slug", help="How code calls it; by default drawn from the name.")
+        str | None, typer.Option("--slug", metavar="SLUG", help="How code calls it; by default drawn from the name.")
     ] = None,
     description: Description = None,
     exist_ok: Annotated[bool, typer.Option("--exist-ok", help="Leave a cluster with this slug as it is.")] = False,

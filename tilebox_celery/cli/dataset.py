@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 10
 """Sentences on products that were left out."""
-app = noun("List, create, fill, query and export datasets of satellite metadata.")
+app = noun("Keep, query and export satellite metadata in datasets.")
 
 Slug = Annotated[str, typer.Argument(metavar="DATASET", help="Its dotted name, such as open_data.umbra.sar.")]
 Source = Annotated[
@@ -81,11 +81,13 @@ def create_dataset(
     open_data: Annotated[
         bool, typer.Option("--open-data", help="Take fields and description from the catalog of open data.")
     ] = False,
-    kind: Annotated[str, typer.Option("--kind", help="spatiotemporal, or temporal without a geometry.")] = (
-        "spatiotemporal"
-    ),
-    name: Annotated[str | None, typer.Option("--name", help="Its name for people.")] = None,
-    description: Annotated[str | None, typer.Option("--description", help="What it is; Markdown.")] = None,
+    kind: Annotated[
+        str, typer.Option("--kind", metavar="KIND", help="spatiotemporal, or temporal without a geometry.")
+    ] = ("spatiotemporal"),
+    name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Its name for people.")] = None,
+    description: Annotated[
+        str | None, typer.Option("--description", metavar="TEXT", help="What it is; Markdown.")
+    ] = None,
 ) -> None:
     """Make a dataset, or add fields to one that is there; a change that would lose data is refused."""
     if sum((bool(fields), like is not None, open_data)) > 1:
@@ -115,7 +117,12 @@ def ingest(
     source: Source,
     collection: Annotated[
         str | None,
-        typer.Option("--collection", "-c", help="That gets them; open data knows the collections of its products."),
+        typer.Option(
+            "--collection",
+            "-c",
+            metavar="NAME",
+            help="That gets them; open data knows the collections of its products.",
+        ),
     ] = None,
     create: Annotated[
         bool, typer.Option("--create", help="Make the collection, and the dataset with the source's fields, if needed.")

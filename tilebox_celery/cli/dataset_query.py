@@ -26,18 +26,22 @@ _COLUMNS = 5
 _LONG = (FieldType.GEOMETRY, FieldType.JSON, FieldType.BYTES)
 """Types whose values fill a terminal."""
 Collections = Annotated[
-    list[str] | None, typer.Option("--collection", "-c", help="One of its collections; several times for several.")
+    list[str] | None,
+    typer.Option("--collection", "-c", metavar="NAME", help="One of its collections; several times for several."),
 ]
 When = Annotated[
     str,
     typer.Option("--time", "-t", metavar="TIME", help="An interval START/END (UTC, END not included), or one instant."),
 ]
 Where = Annotated[
-    list[str] | None, typer.Option("--where", "-w", help="A condition, such as 'cloud_cover < 20'; all must hold.")
+    list[str] | None,
+    typer.Option("--where", "-w", metavar="CONDITION", help="A condition, such as 'cloud_cover < 20'; all must hold."),
 ]
 Area = Annotated[
     str | None,
-    typer.Option("--area", "-a", help="WEST,SOUTH,EAST,NORTH in degrees, WKT, or a GeoJSON file, to intersect."),
+    typer.Option(
+        "--area", "-a", metavar="AREA", help="WEST,SOUTH,EAST,NORTH in degrees, WKT, or a GeoJSON file, to intersect."
+    ),
 ]
 
 
