@@ -57,7 +57,7 @@ def query(
     collections: Collections = None,
     where: Where = None,
     area: Area = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Rows of the table.")] = _SHOWN,
+    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Rows of the table.")] = _SHOWN,
     skip_data: Annotated[bool, typer.Option("--skip-data", help="Times and ids only.")] = False,
     as_code: Annotated[bool, typer.Option("--as-code", help="Print Python that selects the same.")] = False,
 ) -> None:
