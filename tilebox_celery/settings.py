@@ -97,7 +97,7 @@ class Settings:
                 raise ArgumentError(f"{values.source('wake_by')} is '{text}', but must be 'notify' or 'broker'.")
             changes["wake_by"] = text
         if text := values.get("event_args"):
-            changes["event_args"] = text.lower() in ("1", "true", "yes", "on")
+            changes["event_args"] = _truth(values.source("event_args"), text)
         return replace(settings, **changes)  # type: ignore[arg-type]  # the names above are fields of the right type
 
 
@@ -156,6 +156,14 @@ def _check_heartbeat(values: _Values, chosen: Mapping[str, Any]) -> None:
             f"{values.source('heartbeat')} is {heartbeat.total_seconds():g} s, but must be at most half of "
             f"{values.source('lease')}, which is {lease.total_seconds():g} s."
         )
+
+
+def _truth(name: str, text: str) -> bool:
+    if (word := text.lower()) in ("1", "true", "yes", "on"):
+        return True
+    if word in ("0", "false", "no", "off"):
+        return False
+    raise ArgumentError(f"{name} is '{text:.80}', but must be 'true' or 'false'.")
 
 
 def _positive_int(name: str, text: str) -> int:

@@ -67,6 +67,7 @@ def test_files_elsewhere_set_nothing(folder: Path, monkeypatch: pytest.MonkeyPat
         ("quux = 60", "sets 'quux', which is no setting: settings are batch, broker_url,"),
         ("lease = -1", "lease in {}/tilebox-celery.toml is '-1', but must be a positive number of seconds"),
         ("lease = [1]", "tilebox-celery.toml: lease must be a text, a number, true or false."),
+        ("event_args = 'maybe'", "event_args in {}/tilebox-celery.toml is 'maybe', but must be 'true' or 'false'."),
         ("wake_by = 'mail'", "wake_by in {}/tilebox-celery.toml is 'mail', but must be 'notify' or 'broker'."),
         ("lease =", "tilebox-celery.toml cannot be read as TOML: Invalid value"),
     ],
