@@ -12,6 +12,7 @@ import pytest
 from tests.cli.program import Cli, Done
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.postgres.connection import Connection
+from tilebox_celery.workflows import Client
 
 
 def levels(done: Done) -> dict[str, str]:
@@ -173,3 +174,16 @@ def test_misspelled_variable_is_noticed(cli: Cli, monkeypatch: pytest.MonkeyPatc
     [found] = [each for each in done.document["checks"] if each["check"] == "variables"]
     assert (found["level"], found["advice"]) == ("warning", "Did you mean TILEBOX_CELERY_LEDGER_URL?")
     assert found["text"] == "TILEBOX_CELERY_LEDGER_ULR is no setting: nothing reads it"
+
+
+def test_ledger_without_a_cluster(cli: Cli, ledger_url: str, client: Client) -> None:
+    """A ledger in which no runner can start says what to create first; a deleted cluster is none."""
+    before = cli("doctor", "--json")
+    client.clusters().create("gone", slug="gone")
+    client.clusters().delete("gone")
+    after = cli("doctor", "--json")
+
+    for done in (before, after):
+        [found] = [each for each in done.document["checks"] if each["check"] == "runners"]
+        assert (done.code, found["level"], found["text"]) == (0, "warning", "no cluster, and no live runner")
+        assert found["advice"] == "Create the first cluster: 'tilebox-celery cluster create NAME'."

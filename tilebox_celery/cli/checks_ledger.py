@@ -163,21 +163,26 @@ def _binds(connection: "Connection") -> Iterator[Finding]:
 
 def _runners(url: str, settings: Settings) -> Iterator[Finding]:
     from tilebox_celery.ledger.open import Ledger
+    from tilebox_celery.ledger.queries_clusters import list_clusters
     from tilebox_celery.ledger.queries_runners import list_runners
 
     ledger = Ledger(url, settings)
     try:
         with ledger.reading.connection() as connection:
-            runners = list_runners(connection)
+            runners, clusters = list_runners(connection), list_clusters(connection)
     finally:
         ledger.close()
     live = [each for each in runners if each.is_alive]
+    if not live and not clusters:
+        advice = "Create the first cluster: 'tilebox-celery cluster create NAME'."
+        yield warning("runners", "no cluster, and no live runner", advice)
+        return
     if not live:
         yield warning("runners", "no live runner", "Start one: 'tilebox-celery runner start -m my.module'.")
         return
     slots = sum(slot.is_alive for each in live for slot in each.slots)
-    clusters = ", ".join(sorted({each.cluster for each in live}))
-    yield fine("runners", f"{len(live):,} live with {counted(slots, 'slot')}, in {clusters}")
+    where = ", ".join(sorted({each.cluster for each in live}))
+    yield fine("runners", f"{len(live):,} live with {counted(slots, 'slot')}, in {where}")
     ours = package_version()
     others = sorted({each.code_version for each in live} - {ours})
     if others:
