@@ -7,6 +7,7 @@ from typing import ClassVar
 import pytest
 from diary import Diary, Step, all_tasks
 
+from tilebox_celery.errors import TileboxCeleryError
 from tilebox_celery.model.cluster import Cluster
 from tilebox_celery.workflows import Client, ExecutionContext, Task
 
@@ -48,6 +49,29 @@ class LeavesThreads(Task):
         for thread in self.threads:
             thread.start()
         time.sleep(1.2)
+
+
+class LeavesAThread(Task):
+    """Submits subtasks from a thread that goes on when it has ended."""
+
+    ended: ClassVar[threading.Event]
+    threads: ClassVar[list[threading.Thread]] = []
+
+    def execute(self, context: ExecutionContext) -> None:
+        def submit() -> None:
+            assert self.ended.wait(30)
+            for submit_late in (
+                lambda: context.submit_subtask(Step("a")),
+                lambda: context.submit_subtasks([Step("b")]),
+            ):
+                try:
+                    submit_late()
+                except TileboxCeleryError as error:
+                    Diary.write(str(error))
+
+        context.submit_subtask(Step("in time"))
+        self.threads[:] = [threading.Thread(target=submit)]
+        self.threads[0].start()
 
 
 class Asks(Task):
@@ -98,3 +122,20 @@ def test_current_task_knows_what_it_depended_on(client: Client, cluster: Cluster
 
     steps = [str(task.id) for task in all_tasks(client, job) if task.identifier.name == "Step"]
     assert sorted(diary) == sorted(["a", "b", "", " ".join(steps)])
+
+
+def test_a_subtask_that_comes_too_late_is_refused(client: Client, cluster: Cluster, diary: list[str]) -> None:
+    """A thread that outlives its task learns that its subtasks are not taken, instead of losing them."""
+    LeavesAThread.ended = threading.Event()
+    job = client.jobs().submit("late", LeavesAThread())
+
+    client.runner(tasks=[LeavesAThread, Step]).run_all()
+    LeavesAThread.ended.set()
+    LeavesAThread.threads[0].join()
+
+    sentence = (
+        "Task LeavesAThread has ended, and its subtasks are settled: "
+        "wait for threads that submit some before execute returns."
+    )
+    assert diary == ["in time", sentence, sentence]
+    assert len(list(all_tasks(client, job))) == 2

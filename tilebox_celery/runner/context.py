@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from tilebox_celery.caches import FencedCache, JobCache, NoCache
-from tilebox_celery.errors import ArgumentError
+from tilebox_celery.errors import ArgumentError, TileboxCeleryError
 from tilebox_celery.ledger.calls import ClaimedTask, JobRef
 from tilebox_celery.model.context import (
     MAX_PROGRESS_LABELS,
@@ -97,9 +97,7 @@ class TaskContext(ExecutionContext):
         limit: tuple[str, int] | None = None,
     ) -> FutureTask:
         """Gather a subtask."""
-        if self._collector is None:
-            self._collector = SubtaskCollector()
-        return self._collector.submit_subtask(task, depends_on, cluster, max_retries, optional, limit=limit)
+        return self._open_collector().submit_subtask(task, depends_on, cluster, max_retries, optional, limit=limit)
 
     def submit_subtasks(
         self,
@@ -112,9 +110,17 @@ class TaskContext(ExecutionContext):
         limit: tuple[str, int] | None = None,
     ) -> list[FutureTask]:
         """Gather several subtasks."""
+        return self._open_collector().submit_subtasks(tasks, depends_on, cluster, max_retries, optional, limit=limit)
+
+    def _open_collector(self) -> SubtaskCollector:
+        if self._calls is not None and self._calls.has_ended:
+            raise TileboxCeleryError(
+                f"Task {self._entry.default_display} has ended, and its subtasks are settled: "
+                "wait for threads that submit some before execute returns."
+            )
         if self._collector is None:
             self._collector = SubtaskCollector()
-        return self._collector.submit_subtasks(tasks, depends_on, cluster, max_retries, optional, limit=limit)
+        return self._collector
 
     @property
     def job_cache(self) -> JobCache:

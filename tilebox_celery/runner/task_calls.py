@@ -40,6 +40,11 @@ class TaskCalls:
         with self._lock:
             self._has_ended = True
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the task has ended, so that nothing counts any more which a thread that it left does."""
+        return self._has_ended
+
     def moved(self, bars: dict[str, ProgressUpdate]) -> None:
         """Report progress, at most once a second; the end of the task reports it whole.
 
