@@ -2,7 +2,7 @@
 
 import base64
 import json
-from dataclasses import InitVar, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -384,21 +384,3 @@ def test_field_that_cannot_be_stored() -> None:
     """Among several fields the message names the wrong one."""
     with pytest.raises(InputError, match=r"^Task Grown: the field 'times' cannot be stored: nan is not JSON"):
         serialize(Grown("a", float("nan")))  # type: ignore[arg-type] # the mistake under test
-
-
-def test_what_only_post_init_sees_is_refused() -> None:
-    """An InitVar is gone once the object is made: the runner's copy would be another one, also with a default."""
-
-    @dataclass
-    class Circle:
-        area: float = field(init=False)
-        radius: InitVar[float] = 1.0
-
-        def __post_init__(self, radius: float) -> None:
-            self.area = 3 * radius**2
-
-    class Draw(Task):
-        circle: Circle
-
-    with pytest.raises(InputError, match="Task Draw: field 'circle': field 'radius': an InitVar is gone once"):
-        serialize(Draw(Circle(radius=2.0)))
