@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from tilebox_celery.caches import FencedCache, JobCache, NoCache
-from tilebox_celery.errors import ArgumentError, TileboxCeleryError
+from tilebox_celery.errors import ArgumentError
 from tilebox_celery.ledger.calls import ClaimedTask, JobRef
 from tilebox_celery.model.context import (
     MAX_PROGRESS_LABELS,
@@ -113,11 +113,8 @@ class TaskContext(ExecutionContext):
         return self._open_collector().submit_subtasks(tasks, depends_on, cluster, max_retries, optional, limit=limit)
 
     def _open_collector(self) -> SubtaskCollector:
-        if self._calls is not None and self._calls.has_ended:
-            raise TileboxCeleryError(
-                f"Task {self._entry.default_display} has ended, and its subtasks are settled: "
-                "wait for threads that submit some before execute returns."
-            )
+        if self._calls is not None:
+            self._calls.check_open("submit subtasks")
         if self._collector is None:
             self._collector = SubtaskCollector()
         return self._collector
