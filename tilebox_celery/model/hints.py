@@ -182,14 +182,14 @@ def _container(origin: type, arguments: tuple[Any, ...], scope: Scope) -> Kind:
     if is_dataclass(origin):
         bound = tuple(kind_of(argument, scope) for argument in arguments)
         return _fields(FieldsDecoder.of(origin, scope, bound))
+    if origin not in (*_LISTS, *_SETS, frozenset, tuple):
+        raise no_form(origin)
     inner = kind_of(arguments[0], scope) if arguments else ANYTHING
     if origin in _LISTS:
         return list_kind(inner)
     if origin in _SETS or origin is frozenset:
         return set_kind(inner, set if origin in _SETS else frozenset)
-    if origin is tuple:
-        return tuple_kind(inner)
-    raise no_form(origin)
+    return tuple_kind(inner)
 
 
 def _fields(decoder: "FieldsDecoder") -> Kind:
