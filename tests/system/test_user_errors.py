@@ -40,6 +40,7 @@ def test_a_forked_process_does_not_come_back_as_the_task(fleet: Fleet, client: C
     assert fleet.effects()[0] == f"child ended {int(end == 'raises')}"
     assert ("ValueError: of the child" in fleet.logged()) == (end == "raises")
     assert [task.outcome for each in fleet.tasks(job) for task in each.attempts] == ["computed", "computed"]
+    assert "the child" not in [task.display for task in fleet.tasks(job)]
     fleet.check_effects("of", "0", "1", "join")
     assert fleet.count("start of the parent") == 1
     fleet.check_ledger()

@@ -83,7 +83,7 @@ class Forks(Task):
 
     def execute(self, context: ExecutionContext) -> None:
         if (child := os.fork()) == 0:
-            context.submit_subtask(Step("of the child"))
+            context.current_task.display = "the child"
             if self.end == "raises":
                 raise ValueError("of the child")
             return
