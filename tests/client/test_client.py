@@ -1,7 +1,9 @@
 """The client itself: which ledger it takes, what it shows, when it connects, and how it says that it cannot."""
 
 import logging
+import multiprocessing
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -12,8 +14,10 @@ import pytest
 
 from tilebox_celery import errors
 from tilebox_celery.client.client import Client
+from tilebox_celery.client.jobs import JobClient
 from tilebox_celery.errors import ArgumentError, AuthenticationError, LedgerUnavailable, LedgerVersionMismatch
 from tilebox_celery.model.cluster import Cluster
+from tilebox_celery.model.job import Job
 from tilebox_celery.postgres.connection import Connection
 from tilebox_celery.settings import Settings
 from tilebox_celery.workflows import ExecutionContext, Task
@@ -279,3 +283,21 @@ def test_both_doors_give_the_same_task() -> None:
 
     assert tilebox_celery.Task is Task
     assert tilebox_celery.Client is Client
+
+
+def _find_twice(client: Client, jobs: JobClient, job: Job) -> tuple[str, str]:
+    names = client.jobs().find(job).name, jobs.find(job).name
+    client.close()
+    return names
+
+
+def test_clients_can_be_sent_to_another_process(client: Client, cluster: Cluster) -> None:
+    """A client and what it hands out are pickled without their connections, and open new ones where they arrive."""
+    job = client.jobs().submit("sent", Greet("a"))
+
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        found = pool.apply(_find_twice, (client, client.jobs(), job))
+
+    assert found == ("sent", "sent")
+    assert pickle.loads(pickle.dumps(client.clusters())).find(cluster.slug).slug == cluster.slug
+    assert client.jobs().find(job).name == "sent"

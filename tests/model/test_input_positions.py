@@ -1,6 +1,6 @@
 """The annotation decides at each place of a value, not only somewhere in its field."""
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime
 from enum import Enum
 from pathlib import Path
@@ -157,3 +157,21 @@ def test_a_field_that_holds_itself() -> None:
         serialize(one_of(list[list[Any] | datetime])(endless))
     with pytest.raises(InputError, match="it contains itself or is nested too deeply"):
         serialize(one_of(Node)(node))
+
+
+def test_what_only_post_init_sees_is_refused() -> None:
+    """An InitVar is gone once the object is made: the runner's copy would be another one, also with a default."""
+
+    @dataclass
+    class Circle:
+        area: float = field(init=False)
+        radius: InitVar[float] = 1.0
+
+        def __post_init__(self, radius: float) -> None:
+            self.area = 3 * radius**2
+
+    class Draw(Task):
+        circle: Circle
+
+    with pytest.raises(InputError, match="Task Draw: field 'circle': field 'radius': an InitVar is gone once"):
+        serialize(Draw(Circle(radius=2.0)))

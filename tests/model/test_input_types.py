@@ -1,7 +1,7 @@
 """Which types of fields come back as they were."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -333,12 +333,15 @@ def test_data_of_the_wrong_type(hint: Any, data: bytes, reason: str) -> None:
 class Opaque: ...
 
 
-@pytest.mark.parametrize("hint", [Opaque, list[Opaque], Opaque | None, dict[str, Opaque], complex, Sequence[complex]])
+@pytest.mark.parametrize(
+    "hint",
+    [Opaque, list[Opaque], Opaque | None, dict[str, Opaque], complex, Sequence[complex], Callable[[], None]],
+)
 def test_types_without_a_form(hint: Any) -> None:
     """A field of a type that has no JSON form is refused when the task is submitted."""
     one = type("OneField", (Task,), {"__annotations__": {"value": hint}, "value": None})
 
-    with pytest.raises(InputError, match=r"Task OneField: field 'value': (Opaque|complex) has no JSON form"):
+    with pytest.raises(InputError, match=r"Task OneField: field 'value': (Opaque|complex|Callable) has no JSON form"):
         serialize(one())
 
 

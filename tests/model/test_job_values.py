@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 
 from tilebox_celery.errors import ArgumentError
-from tilebox_celery.model.job import Cluster, ExecutionStats, Job, ProgressIndicator, Why, new_cluster_slug
+from tilebox_celery.model.identifiers import TaskIdentifier
+from tilebox_celery.model.job import Cluster, ExecutionStats, Job, ProgressIndicator, TaskView, Why, new_cluster_slug
 from tilebox_celery.model.states import JobState, TaskState
 
 JOB = Job(
@@ -90,6 +91,23 @@ def test_why_reads_as_a_sentence() -> None:
 
 
 @pytest.mark.clause("1.7-2")
+def test_tasks_print_as_a_tree() -> None:
+    """A task reads as the lines of its subtree, however deep, and its representation does not repeat that."""
+
+    def view(display: str, state: TaskState, *children: TaskView) -> TaskView:
+        identifier = TaskIdentifier("Tile", "v0.0")
+        return TaskView(UUID(int=1), identifier, display, state, "dev", datetime.now(UTC), children=list(children))
+
+    deep = failed = view("Tile 1\nKeyError('x')", TaskState.FAILED)
+    for level in range(5000):
+        deep = view(f"level {level}", TaskState.COMPUTED, deep)
+    tree = view("Mosaic", TaskState.COMPUTED, failed, view("Join", TaskState.QUEUED))
+
+    assert str(tree) == "Mosaic COMPUTED\n  Tile 1 FAILED\n  Join QUEUED"
+    assert str(deep).splitlines()[-1].strip() == "Tile 1 FAILED"
+    assert "level 4998" not in repr(deep)
+
+
 def test_cluster_print() -> None:
     """A cluster prints slug and display name only."""
     cluster = Cluster("testing-CvufcSxcC9SKfe", "testing", description="for tests", deletable=False)

@@ -331,3 +331,21 @@ def test_runner_refuses_two_classes_of_one_identifier(client: Client, cluster: C
     with pytest.raises(ValueError, match=r"Two tasks are registered as 'Step'.*Step \(v0\.0\) and Other \(v0\.0\)"):
         client.runner(tasks=[Step, Other])
     assert len(client.runner(tasks=[Step, Step]).registry) == 1
+
+
+def test_tasks_run_event_loops_in_a_notebook(client: Client, cluster: Cluster, diary: list[str]) -> None:
+    """A cell of a notebook runs in an event loop: async tasks and asyncio.run work there, and the loop goes on."""
+
+    async def cell() -> None:
+        other = asyncio.create_task(asyncio.sleep(0, "goes on"))
+        this = asyncio.current_task()
+        client.runner(tasks=[Async, OwnLoop, Step]).run_all()
+        assert asyncio.current_task() is this
+        assert asyncio.get_event_loop() is asyncio.get_running_loop()
+        diary.append(await other)
+
+    job = client.jobs().submit("loops", [Async(), OwnLoop()])
+    asyncio.run(cell())
+
+    assert diary == ["async", "done", "below", "goes on"]
+    assert client.jobs().find(job).state == JobState.COMPLETED

@@ -1,10 +1,12 @@
 """Tasks that leave a line for each thing they do, and a worker for them: ``python workflow.py --pool prefork``."""
 
 import argparse
+import multiprocessing
 import os
 import signal
 import subprocess
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import ClassVar
 
@@ -72,6 +74,31 @@ class Quits(Task):
     def execute(self, context: ExecutionContext) -> None:
         leave(f"quits {self.error}")
         raise {"interrupt": KeyboardInterrupt, "exit": SystemExit}[self.error]("enough")
+
+
+class Forks(Task):
+    """Forks a process that comes back out of `execute`."""
+
+    end: str
+
+    def execute(self, context: ExecutionContext) -> None:
+        if (child := os.fork()) == 0:
+            context.current_task.display = "the child"
+            if self.end == "raises":
+                raise ValueError("of the child")
+            return
+        leave(f"child ended {os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}")
+        context.submit_subtask(Step("of the parent"))
+
+
+class Processes(Task):
+    """Starts processes by multiprocessing."""
+
+    method: str
+
+    def execute(self, context: ExecutionContext) -> None:
+        with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(self.method)) as pool:
+            leave(f"processes {list(pool.map(abs, [-1, -2]))}")
 
 
 class Program(Task):
@@ -191,7 +218,7 @@ class OneFails(Task):
 
 TASKS: list[type[Task]] = [
     *(Step, Fan, Row, Poison, Quits, Program, PoisonedBatch, HoldTheGil, Elsewhere, Versioned, VersionedRow),
-    *(Stamped, Stamps, UntilThere, OneFails),
+    *(Stamped, Stamps, UntilThere, OneFails, Forks, Processes),
 ]
 
 

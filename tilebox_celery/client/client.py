@@ -54,6 +54,10 @@ class Client:
         self._name = name
         self._transport_made: Transport | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle what it was made of, with its login; connections belong to one process."""
+        return {**self.__dict__, "_transport_made": None}
+
     def __repr__(self) -> str:
         url = self.settings.ledger_url
         return f"Client(url={'the embedded stack' if url is None else redact_url(url)!r})"

@@ -41,6 +41,10 @@ class LedgerTransport:
         self._publisher: Publisher | None = None
         self._opening = threading.Lock()
 
+    def __reduce__(self) -> tuple[type["LedgerTransport"], tuple[Settings, str | None]]:
+        """Copy and pickle the clients of its nouns without their connections, which belong to one process."""
+        return LedgerTransport, (self.settings, self._actor)
+
     @property
     def max_input_bytes(self) -> int:
         """Largest serialised input of a task."""

@@ -218,6 +218,7 @@ class ExecutionContext(ABC):
             DependencyError: A handle comes from another context.
             ArgumentError: Another argument cannot be used.
             InputError: A field of the task cannot be stored as JSON.
+            TileboxCeleryError: The task has ended, or this is a process that it forked.
 
         Example:
             tiles = [context.submit_subtask(Tile(i), max_retries=2) for i in range(4)]

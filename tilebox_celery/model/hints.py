@@ -1,5 +1,6 @@
 """From a type annotation to the functions that turn a value of that type into JSON data, and back."""
 
+import dataclasses
 import json
 import sys
 import types
@@ -44,6 +45,8 @@ from tilebox_celery.model.libraries import LibraryCodec, library_codec, no_form
 Scope = dict[Any, Any]
 """What names (to classes) and type variables (to kinds) mean that an annotation uses."""
 
+_INIT_VAR = dataclasses._FIELD_INITVAR  # type: ignore[attr-defined] # fields() leaves them out, and nothing else tells
+
 _LISTS = (list, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
 _SETS = (set, abc.Set, abc.MutableSet)
 _DICTS = (dict, abc.Mapping, abc.MutableMapping)
@@ -59,6 +62,12 @@ def field_kinds(cls: type, scope: Scope) -> dict[str, Kind]:
     Raises:
         TypeError: An annotation cannot be resolved, or has no JSON form; the message names the field.
     """
+    for name, field in cls.__dataclass_fields__.items():  # type: ignore[attr-defined] # a dataclass has it
+        if field._field_type is _INIT_VAR:
+            raise TypeError(
+                f"field {name!r}: an InitVar is gone once the object is made, so no runner could make it again; "
+                "make it a field"
+            )
     hints = resolve_hints(cls, scope)
     kinds = {}
     for field in stored_fields(cls):
@@ -173,14 +182,14 @@ def _container(origin: type, arguments: tuple[Any, ...], scope: Scope) -> Kind:
     if is_dataclass(origin):
         bound = tuple(kind_of(argument, scope) for argument in arguments)
         return _fields(FieldsDecoder.of(origin, scope, bound))
+    if origin not in (*_LISTS, *_SETS, frozenset, tuple):
+        raise no_form(origin)
     inner = kind_of(arguments[0], scope) if arguments else ANYTHING
     if origin in _LISTS:
         return list_kind(inner)
     if origin in _SETS or origin is frozenset:
         return set_kind(inner, set if origin in _SETS else frozenset)
-    if origin is tuple:
-        return tuple_kind(inner)
-    raise no_form(origin)
+    return tuple_kind(inner)
 
 
 def _fields(decoder: "FieldsDecoder") -> Kind:

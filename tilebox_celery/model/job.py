@@ -171,7 +171,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """One task of a job with its attempts and its subtasks."""
+    """One task of a job with its attempts and its subtasks; as text, a line for each of them below it."""
 
     id: UUID
     identifier: TaskIdentifier
@@ -190,7 +190,16 @@ class TaskView:
     error: str | None = None
     """Why the last attempt failed."""
     attempts: list[Attempt] = field(default_factory=list)
-    children: list["TaskView"] = field(default_factory=list)
+    children: list["TaskView"] = field(default_factory=list, repr=False)  # a graph may be thousands of tasks deep
+
+    def __str__(self) -> str:
+        lines: list[str] = []
+        left = [(self, "")]
+        while left:
+            task, indent = left.pop()
+            lines.append(f"{indent}{task.display.splitlines()[0] if task.display else ''} {task.state}")
+            left += [(child, indent + "  ") for child in reversed(task.children)]
+        return "\n".join(lines)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
+from celery.signals import worker_process_init
 
 from tilebox_celery.dispatch.app import WAKE_TASK, make_app
+from tilebox_celery.runner.forks import allow_children
 from tilebox_celery.runner.registry import CeleryEntry
 from tilebox_celery.runner.worker_steps import RunnerStep
 
@@ -44,6 +46,7 @@ def build_app(runner: "TaskRunner") -> Celery:
     app = make_app(f"tilebox_celery.{runner.cluster}", runner.broker_url, RunnerApp)
     app.tilebox_runner = runner
     app.steps["worker"].add(RunnerStep)
+    worker_process_init.connect(allow_children)
 
     @app.task(name=WAKE_TASK, shared=False, send_events=False, ignore_result=True)  # type: ignore[untyped-decorator] # Celery has no types
     def wake(token: int | None = None) -> None:

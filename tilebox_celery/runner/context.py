@@ -97,9 +97,7 @@ class TaskContext(ExecutionContext):
         limit: tuple[str, int] | None = None,
     ) -> FutureTask:
         """Gather a subtask."""
-        if self._collector is None:
-            self._collector = SubtaskCollector()
-        return self._collector.submit_subtask(task, depends_on, cluster, max_retries, optional, limit=limit)
+        return self._open_collector().submit_subtask(task, depends_on, cluster, max_retries, optional, limit=limit)
 
     def submit_subtasks(
         self,
@@ -112,9 +110,14 @@ class TaskContext(ExecutionContext):
         limit: tuple[str, int] | None = None,
     ) -> list[FutureTask]:
         """Gather several subtasks."""
+        return self._open_collector().submit_subtasks(tasks, depends_on, cluster, max_retries, optional, limit=limit)
+
+    def _open_collector(self) -> SubtaskCollector:
+        if self._calls is not None:
+            self._calls.check_open("submit subtasks")
         if self._collector is None:
             self._collector = SubtaskCollector()
-        return self._collector.submit_subtasks(tasks, depends_on, cluster, max_retries, optional, limit=limit)
+        return self._collector
 
     @property
     def job_cache(self) -> JobCache:

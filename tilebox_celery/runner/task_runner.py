@@ -71,9 +71,11 @@ class TaskRunner:
 
         Failed tasks are recorded and do not raise. Tasks that wait for a retry's delay or for other runners are left.
         """
+        from tilebox_celery.runner.event_loops import without_running_loop
         from tilebox_celery.runner.in_process import run_until_idle
 
-        run_until_idle(self)
+        with without_running_loop():
+            run_until_idle(self)
 
     def run_forever(self, *, concurrency: int = 1, pool: str = "solo") -> None:
         """Run as a Celery worker in this process until a signal ends it.
@@ -86,9 +88,11 @@ class TaskRunner:
             ArgumentError: There is no such pool, or it cannot run so many tasks at once.
         """
         check_pool(pool, concurrency)
+        from tilebox_celery.runner.event_loops import without_running_loop
         from tilebox_celery.runner.worker import run_worker
 
-        run_worker(self.celery_app, pool=pool, concurrency=concurrency)
+        with without_running_loop():
+            run_worker(self.celery_app, pool=pool, concurrency=concurrency)
 
     @property
     def celery_app(self) -> "Celery":
