@@ -27,7 +27,7 @@ _SAID = re.compile(r"\b(?:ERROR|FATAL): (.*?)(?: Query was: .*|[ .]+SQLSTATE: \w
 
 
 class Connections:
-    """Both sorts of connections to one database.
+    """Both sorts of connections to one database; a pickle of them has the URL, and its copy opens its own.
 
     Args:
         url: ``postgresql://``.
@@ -51,6 +51,10 @@ class Connections:
         """Lend an ADBC connection in autocommit mode."""
         with self._sentences(), self._arrow.take(self._open_arrow) as connection:
             yield connection
+
+    def __reduce__(self) -> tuple[type["Connections"], tuple[str, Settings | None]]:
+        """Pickle where they lead."""
+        return Connections, (self.url, self._embedded)
 
     def close(self) -> None:
         """Close all idle connections; new ones are opened when they are needed."""

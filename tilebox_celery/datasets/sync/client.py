@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 class Client:
     """Finds and makes datasets; making a client contacts nobody.
 
+    Clients, datasets and collections can be pickled, for dask and multiprocessing: a copy opens connections of its own
+    when it is used. The pickle holds the URL, with its password if it has one; a `repr` does not.
+
     Args:
         url: ``postgresql://`` URL of the database. None, or the vendor's default URL, means ``TILEBOX_API_URL``, then
             ``TILEBOX_CELERY_LEDGER_URL``, then the embedded stack of this machine.
@@ -44,6 +47,10 @@ class Client:
     def __repr__(self) -> str:
         url = self.settings.ledger_url
         return f"Client(url={'the embedded stack' if url is None else redact_url(url)!r})"
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what a copy needs to connect by itself."""
+        return {**self.__dict__, "_opened": {}}
 
     def datasets(self) -> "DatasetGroup[Dataset]":
         """Return all datasets as a tree of attributes.
