@@ -1,10 +1,12 @@
 """What was exported to a file is ingested again as it was: the same values, and the same ids in the same collection."""
 
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 import xarray as xr
@@ -75,6 +77,34 @@ def test_an_exported_file_is_ingested_as_it_was(datasets_client: Client, tmp_pat
     other = dataset.create_collection("d")
     other.ingest(file)
     xr.testing.assert_identical(_comparable(other.load(ALL)), _comparable(data))
+
+
+def test_lists_of_a_csv_file_are_json_without_padding(datasets_client: Client, tmp_path: Path) -> None:
+    """Every digit of them; what numpy prints has eight, and no commas."""
+    fields = [("bands", list[int]), ("angles", list[float]), ("names", list[str]), ("center", "latlon")]
+    dataset = datasets_client.create_or_update_dataset("temporal", "my.lists", fields)
+    collection = dataset.create_collection("c")
+    full = {"bands": [1, 2, 3], "angles": [1 / 3], "names": ["a", "b,c"], "center": (48.123456789012345, 11.5)}
+    collection.ingest([{"time": "2024-08-01", **full}, {"time": "2024-08-02", "bands": [7]}, {"time": "2024-08-03"}])
+
+    write(collection.load(ALL), dataset.schema, tmp_path / "all.csv")
+
+    rows = pd.read_csv(tmp_path / "all.csv")
+    assert rows["bands"].fillna("").to_list() == ["[1, 2, 3]", "[7]", ""]
+    assert rows["names"].fillna("").to_list() == ['["a", "b,c"]', "", ""]
+    assert [json.loads(rows[name][0]) for name in ("angles", "center")] == [[1 / 3], [48.123456789012345, 11.5]]
+
+
+def test_features_have_lists_without_padding(datasets_client: Client, tmp_path: Path) -> None:
+    """An empty list is none."""
+    dataset = datasets_client.create_or_update_dataset("spatiotemporal", "my.lists", [("bands", list[int])])
+    collection = dataset.create_collection("c")
+    collection.ingest([{"time": 0, "bands": [1, 2, 3]}, {"time": 1, "bands": [7]}, {"time": 2}])
+
+    write(collection.load(ALL), dataset.schema, tmp_path / "all.geojson")
+
+    features = json.loads((tmp_path / "all.geojson").read_text())["features"]
+    assert [each["properties"]["bands"] for each in features] == [[1, 2, 3], [7], None]
 
 
 def test_the_row_has_every_type() -> None:

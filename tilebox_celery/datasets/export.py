@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 def write(data: "xr.Dataset", schema: Schema, file: Path) -> None:
     """Write datapoints to a file, which is there whole or not at all.
 
-    NetCDF and CSV hold geometries as WKT; NetCDF holds a missing text as an empty one. Parquet is GeoParquet. In
-    GeoJSON each datapoint is a feature with its first geometry, and bytes are base64. `ingest` reads all but CSV again.
+    NetCDF and CSV hold geometries as WKT, and CSV lists as JSON; NetCDF holds a missing text as an empty one. Parquet
+    is GeoParquet. In GeoJSON each datapoint is a feature with its first geometry, and bytes are base64. `ingest` reads
+    all but CSV again.
 
     Args:
         data: What `load` or `query` gave.
@@ -114,7 +115,12 @@ def _write_parquet(data: "xr.Dataset", schema: Schema, file: Path) -> None:
 
 
 def _write_csv(data: "xr.Dataset", schema: Schema, file: Path) -> None:
-    to_frame(to_netcdf_ready(data, schema)).to_csv(file, index=False)
+    frame = to_frame(to_netcdf_ready(data, schema))
+    inner = [name for name, variable in data.data_vars.items() if variable.ndim > 1]
+    exact = to_frame(data[inner])
+    for name in inner:
+        frame[name] = [None if each is None else json.dumps(plain_value(each)) for each in exact[name]]
+    frame.to_csv(file, index=False)
 
 
 def _write_geojson(data: "xr.Dataset", schema: Schema, file: Path) -> None:
