@@ -209,3 +209,14 @@ def test_a_deleted_dataset_is_not_found(datasets_client: Client, scenes: Dataset
     assert list(datasets_client.datasets()) == []
     with pytest.raises(NotFoundError, match=r"No such dataset 'my\.scenes'"):
         datasets_client.delete_dataset("my.scenes")
+
+
+def test_a_dataset_is_renamed_without_naming_its_fields(datasets_client: Client, scenes: Dataset) -> None:
+    """No fields are those that it has; some of them would lose the others, and the sentence says what to do."""
+    scenes.create_collection("c").ingest([{"time": 0, "name": "a"}])
+
+    renamed = datasets_client.create_or_update_dataset("spatiotemporal", scenes.slug, name="Mine")
+
+    assert (renamed.name, renamed.fields) == ("Mine", scenes.fields)
+    with pytest.raises(ArgumentError, match="would lose data of them: name the fields that it has beside new ones, or"):
+        datasets_client.create_or_update_dataset("spatiotemporal", scenes.slug, [("new", int)])

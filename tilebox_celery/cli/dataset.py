@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tilebox_celery.cli import output
-from tilebox_celery.cli.dataset_fields import read_field_options
+from tilebox_celery.cli.dataset_fields import read_field_options, with_new
 from tilebox_celery.cli.dataset_sources import is_listing, open_source
 from tilebox_celery.cli.dataset_views import dataset_document, field_rows, info_document
 from tilebox_celery.cli.framework import command, noun
@@ -13,6 +13,7 @@ from tilebox_celery.cli.opening import open_datasets
 from tilebox_celery.errors import ArgumentError, NotFoundError
 
 if TYPE_CHECKING:
+    from tilebox_celery.datasets.schema import Schema
     from tilebox_celery.datasets.sync.client import Client
     from tilebox_celery.datasets.sync.dataset import Dataset
 
@@ -81,9 +82,10 @@ def create_dataset(
     open_data: Annotated[
         bool, typer.Option("--open-data", help="Take fields and description from the catalog of open data.")
     ] = False,
-    kind: Annotated[str, typer.Option("--kind", help="spatiotemporal, or temporal without a geometry.")] = (
-        "spatiotemporal"
-    ),
+    kind: Annotated[
+        str | None,
+        typer.Option("--kind", help="spatiotemporal (that of a new one), or temporal without a geometry."),
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", help="Its name for people.")] = None,
     description: Annotated[str | None, typer.Option("--description", help="What it is; Markdown.")] = None,
 ) -> None:
@@ -96,13 +98,17 @@ def create_dataset(
 
         dataset = create_open_dataset(client, slug)
     else:
-        known = read_field_options(fields or [])
+        new = read_field_options(fields or [])
         if like is not None:
             from tilebox_celery.datasets.ingesting import infer
 
             schema = infer(like)
-            known, kind = schema.fields, str(schema.kind)
-        dataset = client.create_or_update_dataset(kind, slug, known, name=name, description=description)
+            new, kind = schema.fields, kind or str(schema.kind)
+        present = _schema_of(client, slug)
+        kind = kind or ("spatiotemporal" if present is None else present.kind)
+        dataset = client.create_or_update_dataset(
+            kind, slug, with_new(present, new), name=name, description=description
+        )
     if output.mode.json:
         output.show_document(dataset_document(dataset))
     else:
@@ -148,12 +154,17 @@ def ingest(
     elif not told:
         output.say(f"There is nothing in {source} that {slug} could hold.")
     for each in [] if output.mode.json else told:
-        output.say(f"{each['collection']}: {each['read']:,} datapoints read, {each['stored']:,} of them new.")
+        output.say(
+            f"{each['collection']}: {output.counted(each['read'], 'datapoint')} read, {each['stored']:,} of them new."
+        )
 
 
 def _ingest_part(dataset: "Dataset", name: str, data: Any, create: bool) -> dict[str, Any]:
     target = dataset.get_or_create_collection(name) if create else dataset.collection(name)
-    before = target.info().count or 0
+    try:
+        before = target.info().count or 0
+    except NotFoundError as error:
+        raise NotFoundError(f"{error}: '--create' makes it.") from error
     ids = target.ingest(data, show_progress=draws())
     stored = (target.info().count or 0) - before
     return {"dataset": dataset.slug, "collection": name, "read": len(ids), "stored": stored}
@@ -164,7 +175,7 @@ def _find_or_create(client: "Client", slug: str, source: Any, create: bool) -> "
         return client.dataset(slug)
     except NotFoundError as error:
         if not create:
-            raise NotFoundError(f"{error} '--create' makes it.") from error
+            raise NotFoundError(f"No such dataset '{slug}': '--create' makes it.") from error
     from tilebox_celery.datasets.ingesting import infer
     from tilebox_celery.datasets.sync.open_data import create_open_dataset, is_open_dataset
 
@@ -172,6 +183,13 @@ def _find_or_create(client: "Client", slug: str, source: Any, create: bool) -> "
         return create_open_dataset(client, slug)
     schema = infer(source)
     return client.create_or_update_dataset(schema.kind, slug, schema.fields)
+
+
+def _schema_of(client: "Client", slug: str) -> "Schema | None":
+    try:
+        return client.dataset(slug).schema
+    except NotFoundError:
+        return None
 
 
 def draws() -> bool:

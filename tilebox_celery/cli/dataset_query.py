@@ -53,7 +53,10 @@ def query(
     collections: Collections = None,
     where: Where = None,
     area: Area = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Rows of the table.")] = _SHOWN,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", "-n", min=1, help=f"Datapoints at most: {_SHOWN} in the table, else all with --json."),
+    ] = None,
     skip_data: Annotated[bool, typer.Option("--skip-data", help="Times and ids only.")] = False,
     as_code: Annotated[bool, typer.Option("--as-code", help="Print Python that selects the same.")] = False,
 ) -> None:
@@ -72,12 +75,14 @@ def query(
 
     frame = to_frame(data)
     if output.mode.json:
-        for row in frame.to_dict("records"):
+        for row in frame.head(len(frame) if limit is None else limit).to_dict("records"):
             output.show_line({name: plain_value(value) for name, value in row.items()})
         return
     if frame.empty:
-        output.say("No datapoint matches.")
+        hint = "" if "/" in time else f" {time} is one instant: an interval is START/END."
+        output.say(f"No datapoint matches.{hint}")
         return
+    limit = limit or _SHOWN
     short = [each.name for each in dataset.fields if each.type not in _LONG and each.name in frame.columns]
     columns = ["time", "id", *short[:_COLUMNS]]
     rows = [[str(plain_value(value)) for value in row] for row in frame[columns].head(limit).itertuples(index=False)]
@@ -105,7 +110,7 @@ def export(
     if output.mode.json:
         output.show_document({"file": str(file), "datapoints": count, "bytes": file.stat().st_size})
     else:
-        output.say(f"{count:,} datapoints in {file}.")
+        output.say(f"{output.counted(count, 'datapoint')} in {file}.")
 
 
 def _select(

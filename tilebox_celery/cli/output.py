@@ -49,6 +49,16 @@ def show_document(document: Any) -> None:
     sys.stdout.flush()
 
 
+def counted(number: int, thing: str) -> str:
+    """Return a number of things.
+
+    Example:
+        >>> counted(1, "datapoint"), counted(1200, "datapoint")
+        ('1 datapoint', '1,200 datapoints')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def show_list(documents: Iterable[Any]) -> None:
     """Print one JSON document, a list, in little memory."""
     mark = "["
