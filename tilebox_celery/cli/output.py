@@ -175,7 +175,7 @@ def span(seconds: float | timedelta) -> str:
 
     Example:
         >>> span(0.0125), span(75), span(7300)
-        ('12 ms', '1m 15s', '2h 2m')
+        ('12 ms', '1m 15s', '2h 1m')
     """
     value = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
     if value < 1:
