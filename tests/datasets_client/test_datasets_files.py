@@ -1,6 +1,8 @@
 """What was exported to a file is ingested again as it was: the same values, and the same ids in the same collection."""
 
 import json
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -122,3 +124,34 @@ def _comparable(data: xr.Dataset) -> xr.Dataset:
             texts = np.array([repr(each) for each in variable.to_numpy().ravel()], dtype=object)
             data[name] = variable.copy(data=texts.reshape(variable.shape))
     return data
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np, xarray as xr
+from tilebox_celery.datasets.export import write
+from tilebox_celery.datasets.schema import DatasetKind, Field, FieldType, Schema
+from tilebox_celery.errors import ArgumentError
+
+time = np.arange(100_000).astype("datetime64[ms]").astype("datetime64[ns]")
+data = xr.Dataset({"x": ("time", np.random.default_rng(0).random(100_000))}, {"time": time})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+try:
+    write(data, Schema(DatasetKind.TEMPORAL, (Field("x", FieldType.DOUBLE),)), Path(sys.argv[1]))
+except ArgumentError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("ending", [".nc", ".csv", ".parquet"])
+def test_a_file_that_has_no_room_is_one_sentence(tmp_path: Path, ending: str) -> None:
+    """Nothing is left of it, and the process ends as it should: HDF5 used to kill it afterwards."""
+    file = tmp_path / f"all{ending}"
+
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(file)], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{file} cannot be written: File too large.\n"
+    assert list(tmp_path.iterdir()) == []

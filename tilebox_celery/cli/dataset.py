@@ -112,7 +112,8 @@ def create_dataset(
     if output.mode.json:
         output.show_document(dataset_document(dataset))
     else:
-        output.say(f"{dataset.slug} has {len(dataset.fields)} fields: 'tilebox-celery dataset get {slug}' shows them.")
+        fields = output.counted(len(dataset.fields), "field")
+        output.say(f"{dataset.slug} has {fields}: 'tilebox-celery dataset get {slug}' shows what it is.")
 
 
 @command(app, "ingest", short_help="Store the datapoints of a file, a STAC API or a provider's storage.")

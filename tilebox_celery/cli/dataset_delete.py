@@ -48,4 +48,5 @@ def delete(
     if output.mode.json:
         output.show_document(document)
     else:
-        output.say(f"Deleted {output.counted(document['deleted'], 'datapoint')}.")
+        what = slug if collection is None else f"collection {collection} of {slug}"
+        output.say(f"Deleted {what} with {output.counted(document['deleted'], 'datapoint')}.")

@@ -40,7 +40,7 @@ def write(data: "xr.Dataset", schema: Schema, file: Path) -> None:
         writer(data, schema, part)
         part.replace(file)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)  # HDF5 has a long strerror of its own
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise ArgumentError(f"{file} cannot be written: {reason}.") from error
     finally:
         part.unlink(missing_ok=True)
@@ -97,7 +97,8 @@ def _hexadecimal(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
 
 
 def _write_netcdf(data: "xr.Dataset", schema: Schema, file: Path) -> None:
-    to_netcdf_ready(data, schema).to_netcdf(file, engine="h5netcdf")
+    # In memory first: on a full disk HDF5 keeps the file open, tries again when Python ends, and kills the process.
+    file.write_bytes(to_netcdf_ready(data, schema).to_netcdf(engine="h5netcdf"))
 
 
 def _write_parquet(data: "xr.Dataset", schema: Schema, file: Path) -> None:
