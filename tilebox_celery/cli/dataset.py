@@ -112,8 +112,8 @@ def create_dataset(
     if output.mode.json:
         output.show_document(dataset_document(dataset))
     else:
-        fields = output.counted(len(dataset.fields), "field")
-        output.say(f"{dataset.slug} has {fields}: 'tilebox-celery dataset get {slug}' shows what it is.")
+        shown = output.counted(len(dataset.fields), "field")
+        output.say(f"{dataset.slug} has {shown}: 'tilebox-celery dataset get {slug}' shows what it is.")
 
 
 @command(app, "ingest", short_help="Store the datapoints of a file, a STAC API or a provider's storage.")

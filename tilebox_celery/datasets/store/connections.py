@@ -19,8 +19,8 @@ from tilebox_celery.errors import (
 from tilebox_celery.postgres.connection import Connection, connect
 from tilebox_celery.settings import Settings, redact_url
 
-PLANNER = "-c jit=off"
-"""Sampled plans, unlike those of the ledger: a filter may need any of them."""
+PLANNER = "-c jit=off -c cursor_tuple_fraction=1"
+"""Sampled plans, unlike those of the ledger: a filter may need any of them. All rows of a cursor are fetched."""
 NAME = "tilebox-celery datasets"
 
 _SAID = re.compile(r"\b(?:ERROR|FATAL): (.*?)(?: Query was: .*|[ .]+SQLSTATE: \w+)?$")
