@@ -285,6 +285,30 @@ def test_ingest_into_no_dataset_says_what_makes_it(cli: Cli, ledger_url: str) ->
     assert (done.code, "--create" in done.stderr, done.stderr.count("\n")) == (4, True, 1)
 
 
+@pytest.mark.parametrize("slug", [SENTINEL2, "my.own"])
+def test_a_source_that_cannot_be_used_leaves_nothing_behind(
+    cli: Cli, ledger_url: str, tmp_path: Path, slug: str
+) -> None:
+    """Neither an empty dataset nor an empty collection: --create makes them of data that were read."""
+    file = tmp_path / "rows.json"
+    file.write_text(
+        json.dumps([{"time": "2024-08-01", "granule_name": "a"}, {"time": "2024-08-02", "granule_name": 7}])
+    )
+    words = ("dataset", "ingest", slug, str(file), "--collection", "x", "--create")
+
+    first = cli(*words)
+    none = cli("dataset", "list", "--json").document
+    cli("dataset", "create", slug, "--field", "granule_name:string")
+    second = cli(*words)
+
+    assert (first.code, second.code, none) == (2, 2, [])
+    assert "granule_name" in first.stderr
+    assert "Row 1, field 'granule_name'" in second.stderr
+    assert cli("dataset", "get", slug, "--json").document["collections"] == []
+    file.write_text(json.dumps([{"time": "2024-08-01", "granule_name": "a"}]))
+    assert cli(*words, "--json").document == [{"dataset": slug, "collection": "x", "read": 1, "stored": 1}]
+
+
 def test_a_bucket_of_which_nothing_can_be_made_is_refused_without_a_login(cli: Cli, ledger_url: str) -> None:
     """The sentence names what to give instead."""
     done = cli("dataset", "ingest", "open_data.copernicus.landsat8_oli_tirs", "s3://usgs-landsat/x", "--create")

@@ -104,7 +104,8 @@ def create_dataset(
 
             schema = infer(like)
             new, kind = schema.fields, kind or str(schema.kind)
-        present = _schema_of(client, slug)
+        found = _find(client, slug)
+        present = None if found is None else found.schema
         kind = kind or ("spatiotemporal" if present is None else present.kind)
         dataset = client.create_or_update_dataset(
             kind, slug, with_new(present, new), name=name, description=description
@@ -132,6 +133,8 @@ def ingest(
     ] = None,
 ) -> None:
     """Store datapoints, all of a collection's or none; what is there already is not stored twice."""
+    from tilebox_celery.datasets.checked_tables import checked
+    from tilebox_celery.datasets.ingesting import read_datapoints
     from tilebox_celery.datasets.sync.open_data import is_open_dataset, read_open_tables
 
     if collection is None and not is_open_dataset(slug):
@@ -139,13 +142,23 @@ def ingest(
     readable = open_source(slug, source, endpoint_url)
     if collection is not None and is_listing(readable):
         raise ArgumentError(f"--collection cannot be chosen: each product of {source} belongs to the one of its kind.")
-    dataset = _find_or_create(open_datasets(), slug, readable, create)
+    client = open_datasets()
+    dataset = _find(client, slug)
+    if dataset is None and not create:
+        raise NotFoundError(f"No such dataset '{slug}': '--create' makes it.")
+    schema = _new_schema(slug, readable) if dataset is None else dataset.schema
     skipped: list[str] = []
     if collection is None:
         parts = read_open_tables(slug, readable, skip=skipped.append, show_progress=draws())
-    else:
+    elif dataset is not None and collection in dataset.collections():
         parts = {collection: readable}
-    told = [_ingest_part(dataset, name, part, create or collection is None) for name, part in parts.items()]
+    elif create:
+        parts = {collection: checked(read_datapoints(readable, schema))}
+    else:
+        raise NotFoundError(f"No such collection {collection}: '--create' makes it.")
+    # What is missing is made now that the source was read: one that cannot be used leaves nothing behind.
+    dataset = dataset or _create(client, slug, schema)
+    told = [_ingest_part(dataset, name, part) for name, part in parts.items()]
     for sentence in skipped[:_SHOWN]:
         output.say(f"Skipped: {sentence}")
     if len(skipped) > _SHOWN:
@@ -160,35 +173,33 @@ def ingest(
         )
 
 
-def _ingest_part(dataset: "Dataset", name: str, data: Any, create: bool) -> dict[str, Any]:
-    target = dataset.get_or_create_collection(name) if create else dataset.collection(name)
-    try:
-        before = target.info().count or 0
-    except NotFoundError as error:
-        raise NotFoundError(f"{error}: '--create' makes it.") from error
+def _ingest_part(dataset: "Dataset", name: str, data: Any) -> dict[str, Any]:
+    target = dataset.get_or_create_collection(name)
+    before = target.info().count or 0
     ids = target.ingest(data, show_progress=draws())
     stored = (target.info().count or 0) - before
     return {"dataset": dataset.slug, "collection": name, "read": len(ids), "stored": stored}
 
 
-def _find_or_create(client: "Client", slug: str, source: Any, create: bool) -> "Dataset":
-    try:
-        return client.dataset(slug)
-    except NotFoundError as error:
-        if not create:
-            raise NotFoundError(f"No such dataset '{slug}': '--create' makes it.") from error
+def _new_schema(slug: str, source: Any) -> "Schema":
     from tilebox_celery.datasets.ingesting import infer
+    from tilebox_celery.datasets.open_data import find_open_dataset
+    from tilebox_celery.datasets.sync.open_data import is_open_dataset
+
+    return find_open_dataset(slug).schema if is_open_dataset(slug) else infer(source)
+
+
+def _create(client: "Client", slug: str, schema: "Schema") -> "Dataset":
     from tilebox_celery.datasets.sync.open_data import create_open_dataset, is_open_dataset
 
     if is_open_dataset(slug):
         return create_open_dataset(client, slug)
-    schema = infer(source)
     return client.create_or_update_dataset(schema.kind, slug, schema.fields)
 
 
-def _schema_of(client: "Client", slug: str) -> "Schema | None":
+def _find(client: "Client", slug: str) -> "Dataset | None":
     try:
-        return client.dataset(slug).schema
+        return client.dataset(slug)
     except NotFoundError:
         return None
 
