@@ -11,9 +11,9 @@ from tilebox_celery.cli import output
 from tilebox_celery.cli.dataset import Slug, draws
 from tilebox_celery.cli.dataset_code import corners, snippet
 from tilebox_celery.cli.dataset_fields import conditions_code, read_conditions
+from tilebox_celery.cli.dataset_rows import shown_rows
 from tilebox_celery.cli.framework import command
 from tilebox_celery.cli.opening import open_datasets
-from tilebox_celery.datasets.schema import FieldType
 from tilebox_celery.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from tilebox_celery.datasets.sync.dataset import Dataset
 
 _SHOWN = 20
-_COLUMNS = 5
-_LONG = (FieldType.GEOMETRY, FieldType.JSON, FieldType.BYTES)
-"""Types whose values fill a terminal."""
 Collections = Annotated[
     list[str] | None, typer.Option("--collection", "-c", help="One of its collections; several times for several.")
 ]
@@ -83,9 +80,7 @@ def query(
         output.say(f"No datapoint matches.{hint}")
         return
     limit = limit or _SHOWN
-    short = [each.name for each in dataset.fields if each.type not in _LONG and each.name in frame.columns]
-    columns = ["time", "id", *short[:_COLUMNS]]
-    rows = [[str(plain_value(value)) for value in row] for row in frame[columns].head(limit).itertuples(index=False)]
+    columns, rows = shown_rows(frame.head(limit), dataset.schema, where or [], output.stdout().width)
     output.show(output.table([each.upper() for each in columns], rows, cut=columns[-1].upper()))
     if len(frame) > limit:
         output.say(f"{len(frame):,} datapoints in all: --limit shows more, 'dataset export' keeps them.")
