@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tilebox_celery.datasets import Client
 from tilebox_celery.datasets.open_data import catalog, find_open_dataset
 
 STAC = Path(__file__).parents[1] / "data" / "stac"
+ITEMS = STAC / "sentinel-2-l2a-africa-2020-06-06.json"
 SENTINEL2 = "open_data.copernicus.sentinel2_msi"
 JUNE = ("--time", "2020-06-01/2020-07-01")
 
@@ -186,7 +188,7 @@ def test_a_dataset_is_deleted_if_that_is_meant(filled: Cli) -> None:
         2,
         f"{SENTINEL2} has 9 datapoints: --force deletes them with the dataset.\n",
     )
-    assert (unasked.code, "with 1 collections and 9 datapoints: say --yes" in unasked.stderr) == (2, True)
+    assert (unasked.code, "with 1 collection and 9 datapoints: say --yes" in unasked.stderr) == (2, True)
     done = filled("dataset", "delete", SENTINEL2, "--force", "--yes", "--json")
     assert done.document == {"dataset": SENTINEL2, "deleted": 9}
     assert filled("dataset", "list", "--json").document == []
@@ -207,14 +209,38 @@ def test_whole_numbers_are_compared_with_any_number(filled: Cli) -> None:
 
 
 def test_fields_are_given_as_options(cli: Cli, ledger_url: str) -> None:
-    """`create --field` makes a dataset, and a field may be added."""
-    made = cli("dataset", "create", "my.scenes", "--field", "name:string", "--field", "bands:list[int64]", "--json")
+    """`create --field` makes a dataset, and adds fields to one, whether it has datapoints or not."""
+    cli("dataset", "create", "my.scenes", "--field", "name:string", "--kind", "temporal")
+    cli("dataset", "create", "my.scenes", "--field", "bands:list[int64]")
+    with closing(Client(ledger_url)) as client:
+        client.dataset("my.scenes").create_collection("c").ingest([{"time": 0, "name": "a", "bands": [1]}])
+
+    made = cli("dataset", "create", "my.scenes", "--field", "orbit:int64", "--field", "name:string", "--json")
 
     assert [(each["name"], each["type"]) for each in made.document["fields"]] == [
-        ("geometry", "geometry"),
         ("name", "string"),
         ("bands", "list[int64]"),
+        ("orbit", "int64"),
     ]
+    renamed = cli("dataset", "create", "my.scenes", "--name", "Mine", "--json").document
+    assert (renamed["name"], len(renamed["fields"])) == ("Mine", 3)
+    assert "from string to int64" in cli("dataset", "create", "my.scenes", "--field", "name:int64").stderr
+
+
+def test_a_limit_holds_for_lines_of_json_too(filled: Cli) -> None:
+    """Without one, all datapoints are printed."""
+    words = ("dataset", "query", SENTINEL2, *JUNE, "--json")
+
+    assert [len(filled(*words, *more).stdout.splitlines()) for more in ((), ("-n", "2"))] == [9, 2]
+
+
+def test_an_instant_without_datapoints_says_how_intervals_are_written(filled: Cli) -> None:
+    """Who writes 2020 means the year."""
+    instant = filled("dataset", "query", SENTINEL2, "--time", "2020")
+    interval = filled("dataset", "query", SENTINEL2, "--time", "2019/2020")
+
+    assert instant.stderr == "No datapoint matches. 2020 is one instant: an interval is START/END.\n"
+    assert interval.stderr == "No datapoint matches.\n"
 
 
 @pytest.mark.parametrize(
@@ -230,6 +256,9 @@ def test_fields_are_given_as_options(cli: Cli, ledger_url: str) -> None:
         (("query", SENTINEL2, *JUNE, "--area", "nowhere"), 2, "--area 'nowhere' is no"),
         (("query", SENTINEL2, *JUNE, "--collection", "nope"), 4, "No such collection nope"),
         (("query", SENTINEL2, *JUNE, "--area", "nan,0,1,1"), 2, "is no WEST,SOUTH,EAST,NORTH"),
+        (("query", SENTINEL2, *JUNE, "--where", "cloud_cover < 9 and x > 1"), 2, "and may be given several times."),
+        (("query", "open_data.umbra.sar", *JUNE), 4, "'tilebox-celery dataset create open_data.umbra.sar --open-data'"),
+        (("ingest", SENTINEL2, str(ITEMS), "-c", "nope"), 4, "No such collection nope: '--create' makes it."),
         (("export", SENTINEL2, "out.xlsx", *JUNE), 2, "must end with one of"),
         (("export", SENTINEL2, "nowhere/out.nc", *JUNE), 2, "nowhere/out.nc cannot be written: No such file or"),
         (("ingest", SENTINEL2, "nope.json"), 2, "nope.json cannot be read: there is no such file."),
@@ -254,6 +283,30 @@ def test_ingest_into_no_dataset_says_what_makes_it(cli: Cli, ledger_url: str) ->
     done = cli("dataset", "ingest", SENTINEL2, str(STAC / "sentinel-2-l2a-africa-2020-06-06.json"))
 
     assert (done.code, "--create" in done.stderr, done.stderr.count("\n")) == (4, True, 1)
+
+
+@pytest.mark.parametrize("slug", [SENTINEL2, "my.own"])
+def test_a_source_that_cannot_be_used_leaves_nothing_behind(
+    cli: Cli, ledger_url: str, tmp_path: Path, slug: str
+) -> None:
+    """Neither an empty dataset nor an empty collection: --create makes them of data that were read."""
+    file = tmp_path / "rows.json"
+    file.write_text(
+        json.dumps([{"time": "2024-08-01", "granule_name": "a"}, {"time": "2024-08-02", "granule_name": 7}])
+    )
+    words = ("dataset", "ingest", slug, str(file), "--collection", "x", "--create")
+
+    first = cli(*words)
+    none = cli("dataset", "list", "--json").document
+    cli("dataset", "create", slug, "--field", "granule_name:string")
+    second = cli(*words)
+
+    assert (first.code, second.code, none) == (2, 2, [])
+    assert "granule_name" in first.stderr
+    assert "Row 1, field 'granule_name'" in second.stderr
+    assert cli("dataset", "get", slug, "--json").document["collections"] == []
+    file.write_text(json.dumps([{"time": "2024-08-01", "granule_name": "a"}]))
+    assert cli(*words, "--json").document == [{"dataset": slug, "collection": "x", "read": 1, "stored": 1}]
 
 
 def test_a_bucket_of_which_nothing_can_be_made_is_refused_without_a_login(cli: Cli, ledger_url: str) -> None:

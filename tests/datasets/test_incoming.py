@@ -77,6 +77,14 @@ def netcdf_dataset() -> xr.Dataset:
     )
 
 
+class SpeaksArrow:
+    """What polars and DuckDB hand over: a stream of Arrow with texts of other layouts."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        texts = pa.chunked_array([TABLE["granule"].combine_chunks().cast(pa.string_view())])
+        return TABLE.set_column(2, "granule", texts).__arrow_c_stream__(requested_schema)
+
+
 def test_records() -> None:
     """3.7: records become the canonical table: time in milliseconds of UTC, absent what a record lacks."""
     assert TABLE.schema == table_schema(SCHEMA, with_ids=False)
@@ -107,6 +115,8 @@ def test_records() -> None:
         gpd.GeoDataFrame(COLUMNS, geometry="geometry").rename_geometry("outline"),
         TABLE,
         TABLE.combine_chunks().to_batches()[0],
+        TABLE.to_reader(),
+        SpeaksArrow(),
         TABLE.set_column(2, "granule", TABLE["granule"].dictionary_encode()),
         TABLE.set_column(0, "time", TABLE["time"].cast(pa.timestamp("us", "Europe/Berlin"))),
         {name: TABLE[name] for name in TABLE.column_names},

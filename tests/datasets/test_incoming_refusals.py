@@ -184,7 +184,12 @@ def test_data_without_the_right_columns_is_refused(data: Any, reason: str) -> No
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("a.csv", "neither NetCDF"), ("a.parquet", "is no Parquet file"), ("a.nc", "cannot be read as NetCDF: install")],
+    [
+        ("a.csv", "read it by pandas.read_csv and pass the frame"),
+        ("a.gpkg", "read it by geopandas"),
+        ("a.parquet", "is no Parquet file"),
+        ("a.nc", "cannot be read as NetCDF: install"),
+    ],
 )
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str, reason: str) -> None:
     """A file that is not what its name says is refused with its path."""

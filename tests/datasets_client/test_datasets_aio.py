@@ -31,11 +31,12 @@ def test_awaited_requests_give_the_same(ledger_url: str, sentinel2: TimeseriesCo
         found = await collection.find(data["id"].to_numpy()[0])
         info = await collection.info()
         await client.close()
-        return list(collections), str(info), data, found
+        return list(collections), repr(collections), str(info), data, found
 
-    names, info, data, found = asyncio.run(ask())
+    names, printed, info, data, found = asyncio.run(ask())
 
     assert names == ["S2B_S2MSI2A"]
+    assert printed == f"{{'S2B_S2MSI2A': {sentinel2!r}}}"
     assert info == str(sentinel2.info())
     assert data.identical(sentinel2.load(JUNE))
     assert found.identical(sentinel2.find(data["id"].to_numpy()[0]))

@@ -1,10 +1,14 @@
 """What was exported to a file is ingested again as it was: the same values, and the same ids in the same collection."""
 
+import json
+import subprocess
+import sys
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import numpy as np
+import pandas as pd
 import pytest
 import shapely
 import xarray as xr
@@ -77,6 +81,34 @@ def test_an_exported_file_is_ingested_as_it_was(datasets_client: Client, tmp_pat
     xr.testing.assert_identical(_comparable(other.load(ALL)), _comparable(data))
 
 
+def test_lists_of_a_csv_file_are_json_without_padding(datasets_client: Client, tmp_path: Path) -> None:
+    """Every digit of them; what numpy prints has eight, and no commas."""
+    fields = [("bands", list[int]), ("angles", list[float]), ("names", list[str]), ("center", "latlon")]
+    dataset = datasets_client.create_or_update_dataset("temporal", "my.lists", fields)
+    collection = dataset.create_collection("c")
+    full = {"bands": [1, 2, 3], "angles": [1 / 3], "names": ["a", "b,c"], "center": (48.123456789012345, 11.5)}
+    collection.ingest([{"time": "2024-08-01", **full}, {"time": "2024-08-02", "bands": [7]}, {"time": "2024-08-03"}])
+
+    write(collection.load(ALL), dataset.schema, tmp_path / "all.csv")
+
+    rows = pd.read_csv(tmp_path / "all.csv")
+    assert rows["bands"].fillna("").to_list() == ["[1, 2, 3]", "[7]", ""]
+    assert rows["names"].fillna("").to_list() == ['["a", "b,c"]', "", ""]
+    assert [json.loads(rows[name][0]) for name in ("angles", "center")] == [[1 / 3], [48.123456789012345, 11.5]]
+
+
+def test_features_have_lists_without_padding(datasets_client: Client, tmp_path: Path) -> None:
+    """An empty list is none."""
+    dataset = datasets_client.create_or_update_dataset("spatiotemporal", "my.lists", [("bands", list[int])])
+    collection = dataset.create_collection("c")
+    collection.ingest([{"time": 0, "bands": [1, 2, 3]}, {"time": 1, "bands": [7]}, {"time": 2}])
+
+    write(collection.load(ALL), dataset.schema, tmp_path / "all.geojson")
+
+    features = json.loads((tmp_path / "all.geojson").read_text())["features"]
+    assert [each["properties"]["bands"] for each in features] == [[1, 2, 3], [7], None]
+
+
 def test_the_row_has_every_type() -> None:
     """Each type of a field, and each Python type as one of a list."""
     names = {name for name, _ in FIELDS}
@@ -92,3 +124,34 @@ def _comparable(data: xr.Dataset) -> xr.Dataset:
             texts = np.array([repr(each) for each in variable.to_numpy().ravel()], dtype=object)
             data[name] = variable.copy(data=texts.reshape(variable.shape))
     return data
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+import numpy as np, xarray as xr
+from tilebox_celery.datasets.export import write
+from tilebox_celery.datasets.schema import DatasetKind, Field, FieldType, Schema
+from tilebox_celery.errors import ArgumentError
+
+time = np.arange(100_000).astype("datetime64[ms]").astype("datetime64[ns]")
+data = xr.Dataset({"x": ("time", np.random.default_rng(0).random(100_000))}, {"time": time})
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
+try:
+    write(data, Schema(DatasetKind.TEMPORAL, (Field("x", FieldType.DOUBLE),)), Path(sys.argv[1]))
+except ArgumentError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("ending", [".nc", ".csv", ".parquet"])
+def test_a_file_that_has_no_room_is_one_sentence(tmp_path: Path, ending: str) -> None:
+    """Nothing is left of it, and the process ends as it should: HDF5 used to kill it afterwards."""
+    file = tmp_path / f"all{ending}"
+
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(file)], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{file} cannot be written: File too large.\n"
+    assert list(tmp_path.iterdir()) == []

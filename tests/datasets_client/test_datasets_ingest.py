@@ -7,6 +7,7 @@ from typing import Any
 
 import geopandas as gpd
 import pandas as pd
+import pyarrow as pa
 import pystac
 import pytest
 import shapely
@@ -209,3 +210,24 @@ def test_a_deleted_dataset_is_not_found(datasets_client: Client, scenes: Dataset
     assert list(datasets_client.datasets()) == []
     with pytest.raises(NotFoundError, match=r"No such dataset 'my\.scenes'"):
         datasets_client.delete_dataset("my.scenes")
+
+
+def test_a_dataset_is_renamed_without_naming_its_fields(datasets_client: Client, scenes: Dataset) -> None:
+    """No fields are those that it has; some of them would lose the others, and the sentence says what to do."""
+    scenes.create_collection("c").ingest([{"time": 0, "name": "a"}])
+
+    renamed = datasets_client.create_or_update_dataset("spatiotemporal", scenes.slug, name="Mine")
+
+    assert (renamed.name, renamed.fields) == ("Mine", scenes.fields)
+    with pytest.raises(ArgumentError, match="would lose data of them: name the fields that it has beside new ones, or"):
+        datasets_client.create_or_update_dataset("spatiotemporal", scenes.slug, [("new", int)])
+
+
+def test_a_reader_of_arrow_is_ingested_as_one_table(scenes: Dataset) -> None:
+    """It is an iterator, but not one of records."""
+    collection = scenes.create_collection("c")
+    table = pa.table({"time": [0, 1], "name": ["a", "b"]})
+
+    assert collection.ingest(table.to_reader()) == collection.ingest(table)
+    with pytest.raises(ArgumentError, match="Cannot read datapoints from a Series"):
+        collection.ingest(pd.Series([1]))

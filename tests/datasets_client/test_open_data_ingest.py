@@ -3,13 +3,16 @@
 from pathlib import Path
 
 import pyarrow as pa
+import pystac
+import pytest
 
 from tilebox_celery.datasets import Client, create_open_dataset, read_open_tables
 from tilebox_celery.datasets.checked_tables import is_checked
 from tilebox_celery.datasets.schema import Field, FieldType
 from tilebox_celery.datasets.sync.timeseries import TimeseriesCollection
 
-ITEMS = Path(__file__).parents[1] / "data" / "stac" / "sentinel-2-l2a-africa-2020-06-06.json"
+STAC = Path(__file__).parents[1] / "data" / "stac"
+ITEMS = STAC / "sentinel-2-l2a-africa-2020-06-06.json"
 SENTINEL2 = "open_data.copernicus.sentinel2_msi"
 JUNE = ("2020-06-01", "2020-07-01")
 
@@ -40,3 +43,21 @@ def test_a_table_of_the_catalogs_reader_fits_a_dataset_with_more_fields(datasets
     wider.create_collection(name).ingest(table)
 
     assert wider.collection(name).load(JUNE)["grade"].to_numpy().tolist() == [0] * 9
+
+
+@pytest.mark.parametrize(
+    ("slug", "file"),
+    [
+        ("open_data.copernicus.sentinel1_sar", "sentinel-1-rtc.json"),
+        ("open_data.copernicus.sentinel2_msi", "sentinel-2-l2a-africa-2020-06-06.json"),
+        ("open_data.copernicus.landsat8_oli_tirs", "landsat-c2-l2.json"),
+    ],
+)
+def test_pystac_and_the_file_give_the_same_datapoints(slug: str, file: str) -> None:
+    """pystac writes the projection of older items anew, as proj:code; they got other ids then, and were there twice."""
+    path = STAC / file
+
+    of_file, of_pystac = (dict(read_open_tables(slug, each)) for each in (path, pystac.ItemCollection.from_file(path)))
+
+    assert of_pystac == of_file
+    assert all(None not in table["proj_code"].to_pylist() for table in of_file.values())

@@ -52,7 +52,7 @@ def test_a_feature_collection_is_read_by_its_inferred_schema(tmp_path: Path) -> 
 
 def test_an_unknown_time_is_asked_for() -> None:
     """The sentence says which properties there are."""
-    with pytest.raises(ArgumentError, match=r"have night, power, seen\): name it with time="):
+    with pytest.raises(ArgumentError, match=r"have night, power, seen\): call it 'time'"):
         stac.infer_geojson_schema(FIRES)
 
 
@@ -123,3 +123,35 @@ def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
     path.write_text(json.dumps(FIRES), encoding="utf-8-sig")
 
     assert len(stac.infer_geojson_schema(path, time="seen").fields) == 3
+
+
+def test_a_property_without_a_field_is_refused_by_name() -> None:
+    """It was left out without a word; one that is null everywhere says nothing, and is."""
+    schema = Schema(
+        DatasetKind.SPATIOTEMPORAL, (Field("geometry", FieldType.GEOMETRY), Field("power", FieldType.DOUBLE))
+    )
+    first = {**FIRES["features"][0], "properties": {"seen": "2024-08-01", "power": 1, "night": None}}
+
+    assert stac.geojson_to_table([first], schema, time="seen").num_rows == 1
+    with pytest.raises(
+        ArgumentError, match=r"Item 1 \('1'\) has the property 'night', of which the dataset has no field"
+    ):
+        stac.geojson_to_table([first, FIRES["features"][1]], schema, time="seen")
+
+
+def test_a_field_for_the_properties_takes_what_has_no_other() -> None:
+    """So nothing is lost, and nothing is refused."""
+    schema = Schema(DatasetKind.TEMPORAL, (Field("power", FieldType.DOUBLE), Field("properties", FieldType.JSON)))
+
+    table = stac.geojson_to_table(FIRES, schema, time="seen")
+
+    assert table["properties"].to_pylist() == ['{"night":false}', '{"night":true}']
+
+
+def test_a_field_of_the_dataset_is_not_its_time() -> None:
+    """A dataset may have a field `datetime` beside `time`, and its exports have both."""
+    schema = Schema(DatasetKind.TEMPORAL, (Field("datetime", FieldType.TIMESTAMP),))
+    properties = {"datetime": "2020-01-01T00:00:00", "time": "2024-08-01T00:00:00", "id": "x", "ingestion_time": "2025"}
+    feature = {"type": "Feature", "geometry": None, "properties": properties}
+
+    assert stac.geojson_to_table([feature], schema)["time"].to_pylist() == [datetime(2024, 8, 1)]

@@ -221,6 +221,7 @@ def test_what_is_unknown_is_found_neither_way(store: DatasetStore) -> None:
 @pytest.mark.parametrize(
     ("where", "sentence"),
     [
+        (field("time") > 1, "The time is no field to filter by: say temporal_extent"),
         (field("nope") == 1, "no field 'nope' to filter by; the fields of this dataset are: geometry, one_string"),
         (field("many_int32") == 1, "The field 'many_int32' cannot stand in a filter: it is an array"),
         (field("one_int32") == "a", "'one_int32' is a int32, and cannot be compared with 'a' (str)"),

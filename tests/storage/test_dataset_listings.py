@@ -244,7 +244,7 @@ def test_products_of_one_file_have_their_size(cli: Cli, put: Any, log: Log, ledg
     assert (done.code, done.stdout) == (0, "")
     assert done.stderr.splitlines() == [
         f"Skipped: {folder}/{S5P.replace('35228', '35229')} is empty.",
-        "L2__NO2___: 1 datapoints read, 1 of them new.",
+        "L2__NO2___: 1 datapoint read, 1 of them new.",
     ]
     client = Client(ledger_url)
     one = client.dataset(SENTINEL5P).collection("L2__NO2___").load("2024-08-01T00:26:11").isel(time=0)

@@ -18,6 +18,7 @@ from tilebox_celery.storage import (
     ASFStorageClient,
     CopernicusStorageClient,
     LocalFileSystemStorageClient,
+    StorageClient,
     UmbraStorageClient,
 )
 from tilebox_celery.storage.granule import read_granule
@@ -116,3 +117,19 @@ def test_longest_name_can_be_used_in_all_ways(tmp_path: Path) -> None:
     assert list((tmp_path / "data").iterdir()) == []
     with pytest.raises(NotFoundError):
         client.download({"location": name[1:]})
+
+
+@pytest.mark.parametrize(
+    ("client", "place"),
+    [
+        (CopernicusStorageClient("k3y", "s3cr3t", None), "the bucket eodata"),
+        (UmbraStorageClient(None), "the bucket umbra-open-data-catalog"),
+        (LocalFileSystemStorageClient("archive"), "the folder archive"),
+    ],
+)
+def test_a_product_that_lies_elsewhere_is_refused_by_its_place(client: StorageClient, place: str) -> None:
+    """STAC items of a mirror have locations at that mirror: it was said that they lead out of their folder."""
+    with pytest.raises(ArgumentError, match=f"'https://.*, which is not in {place}: take the client of that provider"):
+        client.list_objects({"granule_name": "x.SAFE", "location": "https://mirror.example.org/l2a/x.SAFE"})
+    with pytest.raises(ArgumentError, match=f"which is not in {place}"):
+        client.list_objects({"granule_name": "x.SAFE", "location": "s3://other-bucket/x.SAFE"})

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tilebox_celery.cli import output
-from tilebox_celery.cli.dataset_fields import read_field_options
+from tilebox_celery.cli.dataset_fields import read_field_options, with_new
 from tilebox_celery.cli.dataset_sources import is_listing, open_source
 from tilebox_celery.cli.dataset_views import dataset_document, field_rows, info_document
 from tilebox_celery.cli.framework import command, noun
@@ -13,6 +13,7 @@ from tilebox_celery.cli.opening import open_datasets
 from tilebox_celery.errors import ArgumentError, NotFoundError
 
 if TYPE_CHECKING:
+    from tilebox_celery.datasets.schema import Schema
     from tilebox_celery.datasets.sync.client import Client
     from tilebox_celery.datasets.sync.dataset import Dataset
 
@@ -82,8 +83,11 @@ def create_dataset(
         bool, typer.Option("--open-data", help="Take fields and description from the catalog of open data.")
     ] = False,
     kind: Annotated[
-        str, typer.Option("--kind", metavar="KIND", help="spatiotemporal, or temporal without a geometry.")
-    ] = ("spatiotemporal"),
+        str | None,
+        typer.Option(
+            "--kind", metavar="KIND", help="spatiotemporal (that of a new one), or temporal without a geometry."
+        ),
+    ] = None,
     name: Annotated[str | None, typer.Option("--name", metavar="NAME", help="Its name for people.")] = None,
     description: Annotated[
         str | None, typer.Option("--description", metavar="TEXT", help="What it is; Markdown.")
@@ -98,17 +102,23 @@ def create_dataset(
 
         dataset = create_open_dataset(client, slug)
     else:
-        known = read_field_options(fields or [])
+        new = read_field_options(fields or [])
         if like is not None:
             from tilebox_celery.datasets.ingesting import infer
 
             schema = infer(like)
-            known, kind = schema.fields, str(schema.kind)
-        dataset = client.create_or_update_dataset(kind, slug, known, name=name, description=description)
+            new, kind = schema.fields, kind or str(schema.kind)
+        found = _find(client, slug)
+        present = None if found is None else found.schema
+        kind = kind or ("spatiotemporal" if present is None else present.kind)
+        dataset = client.create_or_update_dataset(
+            kind, slug, with_new(present, new), name=name, description=description
+        )
     if output.mode.json:
         output.show_document(dataset_document(dataset))
     else:
-        output.say(f"{dataset.slug} has {len(dataset.fields)} fields: 'tilebox-celery dataset get {slug}' shows them.")
+        shown = output.counted(len(dataset.fields), "field")
+        output.say(f"{dataset.slug} has {shown}: 'tilebox-celery dataset get {slug}' shows what it is.")
 
 
 @command(app, "ingest", short_help="Store the datapoints of a file, a STAC API or a provider's storage.")
@@ -132,6 +142,8 @@ def ingest(
     ] = None,
 ) -> None:
     """Store datapoints, all of a collection's or none; what is there already is not stored twice."""
+    from tilebox_celery.datasets.checked_tables import checked
+    from tilebox_celery.datasets.ingesting import read_datapoints
     from tilebox_celery.datasets.sync.open_data import is_open_dataset, read_open_tables
 
     if collection is None and not is_open_dataset(slug):
@@ -139,13 +151,23 @@ def ingest(
     readable = open_source(slug, source, endpoint_url)
     if collection is not None and is_listing(readable):
         raise ArgumentError(f"--collection cannot be chosen: each product of {source} belongs to the one of its kind.")
-    dataset = _find_or_create(open_datasets(), slug, readable, create)
+    client = open_datasets()
+    dataset = _find(client, slug)
+    if dataset is None and not create:
+        raise NotFoundError(f"No such dataset '{slug}': '--create' makes it.")
+    schema = _new_schema(slug, readable) if dataset is None else dataset.schema
     skipped: list[str] = []
     if collection is None:
         parts = read_open_tables(slug, readable, skip=skipped.append, show_progress=draws())
-    else:
+    elif dataset is not None and collection in dataset.collections():
         parts = {collection: readable}
-    told = [_ingest_part(dataset, name, part, create or collection is None) for name, part in parts.items()]
+    elif create:
+        parts = {collection: checked(read_datapoints(readable, schema))}
+    else:
+        raise NotFoundError(f"No such collection {collection}: '--create' makes it.")
+    # What is missing is made now that the source was read: one that cannot be used leaves nothing behind.
+    dataset = dataset or _create(client, slug, schema)
+    told = [_ingest_part(dataset, name, part) for name, part in parts.items()]
     for sentence in skipped[:_SHOWN]:
         output.say(f"Skipped: {sentence}")
     if len(skipped) > _SHOWN:
@@ -155,30 +177,40 @@ def ingest(
     elif not told:
         output.say(f"There is nothing in {source} that {slug} could hold.")
     for each in [] if output.mode.json else told:
-        output.say(f"{each['collection']}: {each['read']:,} datapoints read, {each['stored']:,} of them new.")
+        output.say(
+            f"{each['collection']}: {output.counted(each['read'], 'datapoint')} read, {each['stored']:,} of them new."
+        )
 
 
-def _ingest_part(dataset: "Dataset", name: str, data: Any, create: bool) -> dict[str, Any]:
-    target = dataset.get_or_create_collection(name) if create else dataset.collection(name)
+def _ingest_part(dataset: "Dataset", name: str, data: Any) -> dict[str, Any]:
+    target = dataset.get_or_create_collection(name)
     before = target.info().count or 0
     ids = target.ingest(data, show_progress=draws())
     stored = (target.info().count or 0) - before
     return {"dataset": dataset.slug, "collection": name, "read": len(ids), "stored": stored}
 
 
-def _find_or_create(client: "Client", slug: str, source: Any, create: bool) -> "Dataset":
-    try:
-        return client.dataset(slug)
-    except NotFoundError as error:
-        if not create:
-            raise NotFoundError(f"{error} '--create' makes it.") from error
+def _new_schema(slug: str, source: Any) -> "Schema":
     from tilebox_celery.datasets.ingesting import infer
+    from tilebox_celery.datasets.open_data import find_open_dataset
+    from tilebox_celery.datasets.sync.open_data import is_open_dataset
+
+    return find_open_dataset(slug).schema if is_open_dataset(slug) else infer(source)
+
+
+def _create(client: "Client", slug: str, schema: "Schema") -> "Dataset":
     from tilebox_celery.datasets.sync.open_data import create_open_dataset, is_open_dataset
 
     if is_open_dataset(slug):
         return create_open_dataset(client, slug)
-    schema = infer(source)
     return client.create_or_update_dataset(schema.kind, slug, schema.fields)
+
+
+def _find(client: "Client", slug: str) -> "Dataset | None":
+    try:
+        return client.dataset(slug)
+    except NotFoundError:
+        return None
 
 
 def draws() -> bool:

@@ -32,15 +32,21 @@ def delete(
         infos = [each.info() for each in dataset.collections().values()]
         held = sum(each.count or 0 for each in infos)
         if held and not force:
-            raise ArgumentError(f"{slug} has {held:,} datapoints: --force deletes them with the dataset.")
-        ask(f"Delete {slug} with {len(infos)} collections and {held:,} datapoints", yes)
+            raise ArgumentError(
+                f"{slug} has {output.counted(held, 'datapoint')}: --force deletes them with the dataset."
+            )
+        ask(
+            f"Delete {slug} with {output.counted(len(infos), 'collection')} and {output.counted(held, 'datapoint')}",
+            yes,
+        )
         document["deleted"] = client.delete_dataset(slug, force=force)
     else:
         info = dataset.collection(collection).info()
-        ask(f"Delete collection {collection} of {slug} with {info.count:,} datapoints", yes)
+        ask(f"Delete collection {collection} of {slug} with {output.counted(info.count or 0, 'datapoint')}", yes)
         dataset.delete_collection(collection)
         document |= {"collection": collection, "deleted": info.count}
     if output.mode.json:
         output.show_document(document)
     else:
-        output.say(f"Deleted {document['deleted']:,} datapoints.")
+        what = slug if collection is None else f"collection {collection} of {slug}"
+        output.say(f"Deleted {what} with {output.counted(document['deleted'], 'datapoint')}.")

@@ -46,6 +46,23 @@ def read_field_options(texts: Sequence[str]) -> tuple[Field, ...]:
     return read_fields(pairs)
 
 
+def with_new(present: Schema | None, new: Sequence[Field]) -> tuple[Field, ...]:
+    """Return the fields that a dataset has and new ones; one of the same name and type keeps its description.
+
+    Example:
+        >>> from tilebox_celery.datasets.schema import DatasetKind
+        >>> schema = Schema(DatasetKind.TEMPORAL, read_field_options(["name:string", "bands:list[int64]"]))
+        >>> [each.name for each in with_new(schema, read_field_options(["name:string", "orbit:int64"]))]
+        ['name', 'bands', 'orbit']
+    """
+    fields = {} if present is None else dict(present.by_name)
+    for each in new:
+        old = fields.get(each.name)
+        if old is None or each.description or (old.type, old.is_array) != (each.type, each.is_array):
+            fields[each.name] = each
+    return tuple(fields.values())
+
+
 def read_conditions(texts: Sequence[str], schema: Schema) -> "Expression | None":
     """Return a filter from texts such as ``cloud_cover < 20``, all of which must hold.
 
@@ -113,5 +130,8 @@ def _value(name: str, text: str, schema: Schema) -> Any:
             case FieldType.BOOL:
                 return {"true": True, "false": False}[bare.lower()]
     except (ValueError, KeyError):
-        raise ArgumentError(f"--where compares {name}, which is {field.type}, with {bare!r}, which is none.") from None
+        raise ArgumentError(
+            f"--where compares {name}, which is {field.type}, with {bare!r}, which is not: "
+            "it takes one comparison, and may be given several times."
+        ) from None
     return bare

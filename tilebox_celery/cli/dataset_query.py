@@ -11,9 +11,9 @@ from tilebox_celery.cli import output
 from tilebox_celery.cli.dataset import Slug, draws
 from tilebox_celery.cli.dataset_code import corners, snippet
 from tilebox_celery.cli.dataset_fields import conditions_code, read_conditions
+from tilebox_celery.cli.dataset_rows import shown_rows
 from tilebox_celery.cli.framework import command
 from tilebox_celery.cli.opening import open_datasets
-from tilebox_celery.datasets.schema import FieldType
 from tilebox_celery.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from tilebox_celery.datasets.sync.dataset import Dataset
 
 _SHOWN = 20
-_COLUMNS = 5
-_LONG = (FieldType.GEOMETRY, FieldType.JSON, FieldType.BYTES)
-"""Types whose values fill a terminal."""
 Collections = Annotated[
     list[str] | None,
     typer.Option("--collection", "-c", metavar="NAME", help="One of its collections; several times for several."),
@@ -57,7 +54,16 @@ def query(
     collections: Collections = None,
     where: Where = None,
     area: Area = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", metavar="N", min=1, help="Rows of the table.")] = _SHOWN,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            "-n",
+            metavar="N",
+            min=1,
+            help=f"Datapoints at most: {_SHOWN} in the table, else all with --json.",
+        ),
+    ] = None,
     skip_data: Annotated[bool, typer.Option("--skip-data", help="Times and ids only.")] = False,
     as_code: Annotated[bool, typer.Option("--as-code", help="Print Python that selects the same.")] = False,
 ) -> None:
@@ -76,15 +82,15 @@ def query(
 
     frame = to_frame(data)
     if output.mode.json:
-        for row in frame.to_dict("records"):
+        for row in frame.head(len(frame) if limit is None else limit).to_dict("records"):
             output.show_line({name: plain_value(value) for name, value in row.items()})
         return
     if frame.empty:
-        output.say("No datapoint matches.")
+        hint = "" if "/" in time else f" {time} is one instant: an interval is START/END."
+        output.say(f"No datapoint matches.{hint}")
         return
-    short = [each.name for each in dataset.fields if each.type not in _LONG and each.name in frame.columns]
-    columns = ["time", "id", *short[:_COLUMNS]]
-    rows = [[str(plain_value(value)) for value in row] for row in frame[columns].head(limit).itertuples(index=False)]
+    limit = limit or _SHOWN
+    columns, rows = shown_rows(frame.head(limit), dataset.schema, where or [], output.stdout().width)
     output.show(output.table([each.upper() for each in columns], rows, cut=columns[-1].upper()))
     if len(frame) > limit:
         output.say(f"{len(frame):,} datapoints in all: --limit shows more, 'dataset export' keeps them.")
@@ -109,7 +115,7 @@ def export(
     if output.mode.json:
         output.show_document({"file": str(file), "datapoints": count, "bytes": file.stat().st_size})
     else:
-        output.say(f"{count:,} datapoints in {file}.")
+        output.say(f"{output.counted(count, 'datapoint')} in {file}.")
 
 
 def _select(

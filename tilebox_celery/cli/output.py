@@ -49,6 +49,16 @@ def show_document(document: Any) -> None:
     sys.stdout.flush()
 
 
+def counted(number: int, thing: str) -> str:
+    """Return a number of things.
+
+    Example:
+        >>> counted(1, "datapoint"), counted(1200, "datapoint")
+        ('1 datapoint', '1,200 datapoints')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def show_list(documents: Iterable[Any]) -> None:
     """Print one JSON document, a list, in little memory."""
     mark = "["
@@ -165,7 +175,7 @@ def span(seconds: float | timedelta) -> str:
 
     Example:
         >>> span(0.0125), span(75), span(7300)
-        ('12 ms', '1m 15s', '2h 2m')
+        ('12 ms', '1m 15s', '2h 1m')
     """
     value = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
     if value < 1:

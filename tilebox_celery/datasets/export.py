@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 def write(data: "xr.Dataset", schema: Schema, file: Path) -> None:
     """Write datapoints to a file, which is there whole or not at all.
 
-    NetCDF and CSV hold geometries as WKT; NetCDF holds a missing text as an empty one. Parquet is GeoParquet. In
-    GeoJSON each datapoint is a feature with its first geometry, and bytes are base64. `ingest` reads all but CSV again.
+    NetCDF and CSV hold geometries as WKT, and CSV lists as JSON; NetCDF holds a missing text as an empty one. Parquet
+    is GeoParquet. In GeoJSON each datapoint is a feature with its first geometry, and bytes are base64. `ingest` reads
+    all but CSV again.
 
     Args:
         data: What `load` or `query` gave.
@@ -39,7 +40,7 @@ def write(data: "xr.Dataset", schema: Schema, file: Path) -> None:
         writer(data, schema, part)
         part.replace(file)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)  # HDF5 has a long strerror of its own
+        reason = os.strerror(error.errno) if error.errno else str(error)
         raise ArgumentError(f"{file} cannot be written: {reason}.") from error
     finally:
         part.unlink(missing_ok=True)
@@ -96,7 +97,8 @@ def _hexadecimal(values: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
 
 
 def _write_netcdf(data: "xr.Dataset", schema: Schema, file: Path) -> None:
-    to_netcdf_ready(data, schema).to_netcdf(file, engine="h5netcdf")
+    # In memory first: on a full disk HDF5 keeps the file open, tries again when Python ends, and kills the process.
+    file.write_bytes(to_netcdf_ready(data, schema).to_netcdf(engine="h5netcdf"))
 
 
 def _write_parquet(data: "xr.Dataset", schema: Schema, file: Path) -> None:
@@ -114,7 +116,12 @@ def _write_parquet(data: "xr.Dataset", schema: Schema, file: Path) -> None:
 
 
 def _write_csv(data: "xr.Dataset", schema: Schema, file: Path) -> None:
-    to_frame(to_netcdf_ready(data, schema)).to_csv(file, index=False)
+    frame = to_frame(to_netcdf_ready(data, schema))
+    inner = [name for name, variable in data.data_vars.items() if variable.ndim > 1]
+    exact = to_frame(data[inner])
+    for name in inner:
+        frame[name] = [None if each is None else json.dumps(plain_value(each)) for each in exact[name]]
+    frame.to_csv(file, index=False)
 
 
 def _write_geojson(data: "xr.Dataset", schema: Schema, file: Path) -> None:

@@ -203,6 +203,8 @@ def checked_filter(value: object) -> Expression:
 
 def _queryable(schema: Schema, name: str) -> Field:
     found = schema.by_name.get(str(name))
+    if found is None and name == "time":
+        raise ArgumentError("The time is no field to filter by: say temporal_extent=(start, end).")
     if found is None:
         known = ", ".join(each.name for each in schema.fields if each.queryable) or "none"
         raise ArgumentError(f"There is no field '{name}' to filter by; the fields of this dataset are: {known}.")

@@ -12,14 +12,16 @@ if TYPE_CHECKING:
 
 
 def to_frame(data: "xr.Dataset") -> "pd.DataFrame":
-    """Return a row for each datapoint; vectors and lists stay arrays, padded as they were loaded.
+    """Return a row for each datapoint; vectors and lists are arrays, lists without the padding of their dimension.
 
     Example:
         >>> import xarray as xr
-        >>> to_frame(xr.Dataset({"bands": (("time", "n_bands"), [[1, 2]])})).to_dict("records")
-        [{'bands': array([1, 2])}]
+        >>> to_frame(xr.Dataset({"bands": (("time", "n_bands"), [[1, 2], [1, 0]])}))["bands"].to_list()
+        [array([1, 2]), array([1])]
     """
     import pandas as pd
+
+    from tilebox_celery.datasets.incoming_xarray import ARRAY_DIMENSION, without_padding
 
     if "time" not in data.sizes:
         return pd.DataFrame()
@@ -27,7 +29,8 @@ def to_frame(data: "xr.Dataset") -> "pd.DataFrame":
     for name, variable in data.variables.items():
         if variable.dims[:1] == ("time",):
             values = variable.to_numpy()
-            columns[str(name)] = values if values.ndim == 1 else list(values)
+            is_list = values.ndim > 1 and str(variable.dims[1]).startswith(ARRAY_DIMENSION)
+            columns[str(name)] = values if values.ndim == 1 else without_padding(values) if is_list else list(values)
     return pd.DataFrame(columns)
 
 

@@ -22,8 +22,8 @@ IGNORED = frozenset({"id", "ingestion_time"})
 """What a loaded dataset has and nobody can set: both are made anew."""
 _WGS84 = 4326
 _FORMS = (
-    "pass records (dicts), a dict of columns, a DataFrame, an xarray.Dataset, a pyarrow.Table, or the path of a NetCDF "
-    "or Parquet file"
+    "pass records (dicts), a dict of columns, a DataFrame, an xarray.Dataset, an Arrow table, STAC items, GeoJSON, or "
+    "the path of a .nc, .parquet, .json, .ndjson or .geojson file"
 )
 
 
@@ -67,6 +67,8 @@ def read_columns(data: Any) -> Columns:
 def _read_path(path: Path) -> Columns:
     if not path.exists():
         raise ArgumentError(f"There is no file {str(path)!r}: {_FORMS}.")
+    if path.is_dir():
+        raise ArgumentError(f"{str(path)!r} is a folder, not a file: {_FORMS}.")
     suffix = path.suffix.lower()
     if suffix in (".parquet", ".geoparquet", ".pq"):
         try:
@@ -75,14 +77,18 @@ def _read_path(path: Path) -> Columns:
             raise ArgumentError(f"The file {str(path)!r} is no Parquet file: {error}") from error
     if suffix in (".nc", ".nc4", ".cdf", ".netcdf"):
         return Columns(*dataset_columns(open_netcdf(path)))
-    raise ArgumentError(f"The file {str(path)!r} is neither NetCDF (.nc) nor Parquet (.parquet) by its name: {_FORMS}.")
+    reader = "pandas.read_csv" if suffix in (".csv", ".tsv", ".txt") else "geopandas.read_file, or another reader,"
+    raise ArgumentError(
+        f"The file {str(path)!r} is none of .nc, .parquet, .json, .ndjson and .geojson by its name: "
+        f"read it by {reader} and pass the frame."
+    )
 
 
 def _take_apart(data: Any) -> Columns:
     if isinstance(data, xr.Dataset):
         return Columns(*dataset_columns(data))
-    if isinstance(data, pa.Table | pa.RecordBatch):
-        table = pa.Table.from_batches([data]) if isinstance(data, pa.RecordBatch) else data
+    table = _arrow_table(data)
+    if table is not None:
         _refuse_repeated(table.column_names)
         check_degrees(table.schema)
         return Columns({name: _one_chunk(table.column(name)) for name in table.column_names})
@@ -93,6 +99,18 @@ def _take_apart(data: Any) -> Columns:
     if isinstance(data, Iterable) and not isinstance(data, str | bytes | np.ndarray | xr.DataArray):
         return Columns(_record_columns(data))
     raise ArgumentError(f"Cannot read datapoints from {shown(data)} ({type(data).__name__}): {_FORMS}.")
+
+
+def _arrow_table(data: Any) -> pa.Table | None:
+    """Return the table of whatever speaks Arrow: its own tables and readers, those of polars, DuckDB and others."""
+    if isinstance(data, pa.Table | pa.RecordBatch):
+        return data if isinstance(data, pa.Table) else pa.Table.from_batches([data])
+    if isinstance(data, pd.DataFrame) or not hasattr(data, "__arrow_c_stream__"):
+        return None
+    try:
+        return pa.table(data)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        raise ArgumentError(f"Cannot read datapoints from a {type(data).__name__}: {error}: {_FORMS}.") from error
 
 
 def _refuse_repeated(names: Sequence[str]) -> None:

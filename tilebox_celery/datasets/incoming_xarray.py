@@ -14,7 +14,8 @@ from tilebox_celery.datasets.xarray_layout_values import ABSENT
 from tilebox_celery.errors import ArgumentError
 
 _VECTOR_TYPES = {dimension: field_type for field_type, (dimension, _) in VECTOR_DIMENSIONS.items()}
-_ARRAY_DIMENSION = "n_"
+ARRAY_DIMENSION = "n_"
+"""How the dimension of a list begins."""
 
 
 def open_netcdf(path: Path) -> xr.Dataset:
@@ -77,13 +78,17 @@ def _values(variable: xr.Variable) -> Any:
     values = variable.values
     if values.ndim == 1:
         return list(values) if values.dtype == object else values
-    if values.ndim == 2 and str(variable.dims[1]).startswith(_ARRAY_DIMENSION):
-        return _without_padding(values)
+    if values.ndim == 2 and str(variable.dims[1]).startswith(ARRAY_DIMENSION):
+        return without_padding(values)
     return values if values.ndim == 2 and values.dtype != object else list(values)
 
 
-def _without_padding(values: np.ndarray) -> list[np.ndarray | None]:
-    """Return the rows without what is absent at their ends; a row without anything is absent."""
+def without_padding(values: np.ndarray) -> list[np.ndarray | None]:
+    """Return the lists of all rows without what is absent at their ends; a row without anything is absent.
+
+    Args:
+        values: Of a variable along ``(time, n_field)``.
+    """
     absent = ABSENT.get(values.dtype.kind, b"")
     if values.dtype.kind == "O":
         flat = [not is_missing(value) for value in values.reshape(-1)]  # xarray makes NaN of None in places

@@ -30,7 +30,7 @@ def recognise(data: Any) -> tuple[Form, Any]:
     if isinstance(data, str | os.PathLike):
         form = _form_of_place(os.fspath(data))
         return form, _records(data) if form is Form.ROWS and _is_json(os.fspath(data)) else data
-    if isinstance(data, Iterator):
+    if isinstance(data, Iterator) and not hasattr(data, "__arrow_c_stream__"):
         data = list(data)
     return _form_of_value(data), data
 

@@ -11,6 +11,7 @@ from tilebox_celery.errors import ArgumentError, ProductDamaged, TileboxCeleryEr
 from tilebox_celery.storage.asset_access import Asset, AssetAccessPolicy, Location, ResolvedAsset
 from tilebox_celery.storage.client import STOPPED_BY, PathLike
 from tilebox_celery.storage.engine import Engine
+from tilebox_celery.storage.pickling import PickledByArguments
 from tilebox_celery.storage.reading import Stream, stream
 from tilebox_celery.storage.remote import Product, RemoteFile
 from tilebox_celery.storage.retrying import Halt, RetryPolicy, with_retries
@@ -22,7 +23,7 @@ from tilebox_celery.storage.transfer import Connections
 _MD5_MULTIHASH = re.compile(r"d50110([0-9a-f]{32})", re.IGNORECASE)
 
 
-class Client:
+class Client(PickledByArguments):
     """Read and download the assets of datapoints from buckets, web servers and a folder.
 
     Each method but `resolve` runs in a thread, so that several overlap. An asset has the size and the MD5 checksum

@@ -12,6 +12,7 @@ from tilebox_celery.storage.archive import ArchiveLimits
 from tilebox_celery.storage.engine import Engine
 from tilebox_celery.storage.granule import Granule, read_granule
 from tilebox_celery.storage.names import safe_path
+from tilebox_celery.storage.pickling import PickledByArguments
 from tilebox_celery.storage.quicklook import open_picture, quicklook_of
 from tilebox_celery.storage.remote import Product, Source
 from tilebox_celery.storage.retrying import Flag, Halt
@@ -28,11 +29,12 @@ STOPPED_BY: ContextVar[Flag | None] = ContextVar("STOPPED_BY", default=None)
 """Set by the async clients, whose callers may lose interest while a thread works for them."""
 
 
-class StorageClient(ABC):
+class StorageClient(PickledByArguments, ABC):
     """Download the products of one provider into a cache that threads and processes share.
 
     A product in the cache is complete and verified. Interrupted downloads go on where they ended. All methods may be
-    used from several threads, and after a fork.
+    used from several threads, and after a fork. A client that was given no secret can be pickled, for dask and
+    multiprocessing: its copy logs in by the variables of its own process.
     """
 
     provider: str

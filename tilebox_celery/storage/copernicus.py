@@ -81,6 +81,7 @@ class CopernicusStorageClient(StorageClient):
         return S3Listing(self._source, self._engine.connections, path)
 
     def _product(self, granule: Granule) -> Product:
-        location = granule.text("location").removeprefix(f"s3://{self._bucket}/").removeprefix(f"/{self._bucket}/")
-        key = str(safe_path(location.strip("/"), "The location of the datapoint"))
+        bucket = self._bucket
+        location = granule.location(f"the bucket {bucket}", f"s3://{bucket}/", f"/{bucket}/")
+        key = str(safe_path(location, "The location of the datapoint"))
         return Product(PurePosixPath(key).name, PurePosixPath(key), lambda: self._source.list_files(key))

@@ -32,6 +32,26 @@ class Granule:
             raise ArgumentError(f"The datapoint has no '{field}', which is needed to find its product.")
         return value
 
+    def location(self, place: str, *prefixes: str) -> str:
+        """Return the field `location` relative to where a client looks for products.
+
+        Args:
+            place: Where that is, for the error.
+            prefixes: That mean this place; what lies at another URL is refused.
+
+        Raises:
+            ArgumentError: It is absent, or lies elsewhere.
+        """
+        text = found = self.text("location")
+        for prefix in prefixes:
+            found = found.removeprefix(prefix)
+        if "://" in found:
+            raise ArgumentError(
+                f"The location of the datapoint is {text!r:.200}, which is not in {place}: take the client of that "
+                "provider, or tilebox_celery.storage.aio.Client for single assets."
+            )
+        return found.strip("/")
+
     def optional_text(self, field: str) -> str | None:
         """Return a field as text, or None."""
         value = self.value(field)

@@ -3,7 +3,6 @@
 import os
 from pathlib import PurePosixPath
 
-from tilebox_celery.errors import ArgumentError
 from tilebox_celery.storage.archive import ArchiveLimits
 from tilebox_celery.storage.client import DEFAULT_CACHE, PathLike, StorageClient, credential
 from tilebox_celery.storage.granule import Granule
@@ -81,13 +80,7 @@ class USGSLandsatStorageClient(StorageClient):
         super().__init__(self._source, connections, cache_directory, ArchiveLimits())
 
     def _product(self, granule: Granule) -> Product:
-        location = granule.text("location")
-        key = location.removeprefix(f"s3://{self._bucket}/").removeprefix(_WEB).strip("/")
-        if "://" in key:
-            raise ArgumentError(
-                f"The location of the datapoint is {location!r:.200}, which is not in the bucket {self._bucket}: take "
-                "the client of that provider, or tilebox_celery.storage.aio.Client for single assets."
-            )
+        key = granule.location(f"the bucket {self._bucket}", f"s3://{self._bucket}/", _WEB)
         key = str(safe_path(key, "The location of the datapoint"))
         path = PurePosixPath("USGSLandsat", key)
         return Product(path.name, path, lambda: self._source.list_files(key))

@@ -60,9 +60,8 @@ class LocalFileSystemStorageClient(StorageClient):
         return self.root / product.path
 
     def _product(self, granule: Granule) -> Product:
-        text = granule.text("location")
-        root = f"{self.root.absolute()}/"
-        location = safe_path(text.removeprefix(root).strip("/"), "The location of the datapoint")
+        text = granule.location(f"the folder {self.root}", f"{self.root.absolute()}/")
+        location = safe_path(text, "The location of the datapoint")
         return Product(location.name, location, lambda: _list_files(self.root, location))
 
     def _fetch_objects(self, product: Product, names: list[str], output_dir: PathLike | None, shown: bool) -> Path:

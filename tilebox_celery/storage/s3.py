@@ -12,12 +12,12 @@ from tilebox_celery.storage.names import safe_path
 from tilebox_celery.storage.per_process import PerProcess
 from tilebox_celery.storage.remote import ARRIVING_BYTES, Body, Changed, Interrupted, RemoteFile, shutdown_of
 from tilebox_celery.storage.retrying import retry_after
+from tilebox_celery.storage.sessions import TIMEOUT
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _REPLACED = (412, 416)
 """Status of an object that is not the one that was listed."""
-_TIMEOUT = 60
 
 
 @dataclass(frozen=True)
@@ -210,8 +210,8 @@ def _make_client(bucket: Bucket, connections: int) -> Any:
         signature_version=UNSIGNED if bucket.access_key is None else "s3v4",
         s3={"addressing_style": "path"},
         retries={"total_max_attempts": 1, "mode": "standard"},
-        connect_timeout=_TIMEOUT,
-        read_timeout=_TIMEOUT,
+        connect_timeout=TIMEOUT[0],
+        read_timeout=TIMEOUT[1],
         max_pool_connections=connections,
         response_checksum_validation="when_required",  # the engine verifies what is on the disk instead
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 MAX_REDIRECTS = 10
 REDIRECTS = (301, 302, 303, 307, 308)
 TIMEOUT = (10, 60)
+"""Seconds that a host may take to be reached, and to say anything."""
 _SECRET_QUERY = re.compile(
     r"([?&](?:code|state|sig|[\w-]*(?:signature|token|credential|key-pair-id|policy)[\w-]*)=)[^&\s]*", re.IGNORECASE
 )

@@ -63,7 +63,7 @@ class UmbraStorageClient(StorageClient):
         return S3Listing(self._source, self._engine.connections, path)
 
     def _product(self, granule: Granule) -> Product:
-        text = granule.text("location").removeprefix(f"s3://{self._bucket}/").strip("/").removeprefix(PREFIX)
+        text = granule.location(f"the bucket {self._bucket}", f"s3://{self._bucket}/").removeprefix(PREFIX)
         location = str(safe_path(text, "The location of the datapoint"))
         path = PurePosixPath("Umbra", location)
         return Product(path.name, path, lambda: self._source.list_files(PREFIX + location))

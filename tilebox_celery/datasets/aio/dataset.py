@@ -1,6 +1,6 @@
 """One dataset of the asynchronous client."""
 
-from asyncio import to_thread
+from asyncio import gather, to_thread
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -8,10 +8,12 @@ from uuid import UUID
 from tilebox_celery.datasets.aio.timeseries import TimeseriesCollection
 from tilebox_celery.datasets.schema import Field, Schema
 from tilebox_celery.datasets.sync.timeseries import TimeseriesCollection as SyncCollection
+from tilebox_celery.errors import NotFoundError
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from tilebox_celery.datasets.collection_info import CollectionInfo
     from tilebox_celery.datasets.filters import Expression
     from tilebox_celery.datasets.querying import ShowProgress
     from tilebox_celery.datasets.spatial import SpatialExtentLike
@@ -71,9 +73,10 @@ class Dataset:
         return self._dataset.fields
 
     async def collections(self) -> dict[str, TimeseriesCollection]:
-        """Return its collections by name."""
+        """Return its collections by name; printing them shows what each holds now."""
         found = await to_thread(self._dataset.collections)
-        return {name: TimeseriesCollection(each) for name, each in found.items()}
+        infos = await gather(*(to_thread(_info, each) for each in found.values()))
+        return {name: TimeseriesCollection(each, info) for (name, each), info in zip(found.items(), infos, strict=True)}
 
     def collection(self, name: CollectionLike) -> TimeseriesCollection:
         """Return a collection by its name or id; the database is asked when it is used."""
@@ -129,3 +132,10 @@ def _plain_all(collections: Iterable[CollectionLike] | None) -> "list[str | UUID
     if isinstance(collections, (str, UUID, TimeseriesCollection)):
         collections = [collections]
     return [_plain(each) for each in collections]
+
+
+def _info(collection: SyncCollection) -> "CollectionInfo | None":
+    try:
+        return collection.info()
+    except NotFoundError:  # deleted meanwhile
+        return None

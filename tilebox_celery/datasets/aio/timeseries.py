@@ -22,14 +22,16 @@ class TimeseriesCollection:
 
     Args:
         collection: That does the work, in threads.
+        info: What it held when it was asked for; it is printed, since printing cannot await.
     """
 
-    def __init__(self, collection: "SyncCollection") -> None:
+    def __init__(self, collection: "SyncCollection", info: "CollectionInfo | None" = None) -> None:
         self.sync = collection
         """The same collection of the synchronous client."""
+        self._info = info
 
     def __repr__(self) -> str:
-        return f"Collection {self.name}"
+        return f"Collection {self.name}" if self._info is None else repr(self._info)
 
     @property
     def name(self) -> str:
@@ -38,7 +40,8 @@ class TimeseriesCollection:
 
     async def info(self) -> "CollectionInfo":
         """Return how many datapoints it holds now, from when to when."""
-        return await to_thread(self.sync.info)
+        self._info = await to_thread(self.sync.info)
+        return self._info
 
     async def load(
         self, time_or_interval: "TimeIntervalLike", skip_data: bool = False, show_progress: "ShowProgress" = False

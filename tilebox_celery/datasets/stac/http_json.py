@@ -54,7 +54,8 @@ def fetch(request: Request) -> Any:
                     raise ArgumentError(f"{request.url} cannot be read: {reason}{_excerpt(error)}.") from error
                 pause = _retry_after(error.headers.get("Retry-After"))
         except (OSError, http.client.HTTPException) as error:
-            reason, pause = f"{getattr(error, 'reason', None) or error!r}", None
+            cause = getattr(error, "reason", None) or error
+            reason, pause = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__, None
         if pause is None:
             pause = _FIRST_PAUSE_SECONDS * 2 ** (attempt - 1)
         if pause > _LONGEST_PAUSE_SECONDS:

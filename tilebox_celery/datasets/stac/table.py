@@ -37,8 +37,9 @@ def items_to_table(
     `time` is the item's ``datetime``, or else its ``start_datetime``. The fields `stac_id`, `stac_collection`,
     `granule_name` (the product's own name), `geometry`, `assets` (every asset as it is: href, bands, nodata,
     projection), `properties` (json: the properties that fill no other field), `location` (the product's folder),
-    `thumbnail`, `proj_epsg` and `center` are found by their names; any other field takes the property of its name, with
-    or without the prefix of an extension: `cloud_cover` takes ``eo:cloud_cover``. What an item does not have is null.
+    `thumbnail`, `proj_epsg`, `proj_code` and `center` are found by their names; any other field takes the property of
+    its name, with or without the prefix of an extension: `cloud_cover` takes ``eo:cloud_cover``. What an item does not
+    have is null.
 
     Args:
         items: As `read_items` yields them.
@@ -195,6 +196,10 @@ class _Chunk:
     def _folders(self) -> list[str | None]:
         return [product_folder(item) for item in self.items]
 
+    @cached_property
+    def _epsg_codes(self) -> list[int | None]:
+        return [epsg_code(item) for item in self.items]
+
     def _product_names(self) -> list[str]:
         return [product_name(item, folder) for item, folder in zip(self.items, self._folders, strict=True)]
 
@@ -232,12 +237,13 @@ _SPECIAL: dict[str, Callable[[_Chunk], Sequence[Any]]] = {
     "assets": lambda chunk: [item.get("assets") for item in chunk.items],
     "properties": _Chunk._rest,
     "granule_name": _Chunk._product_names,
-    "proj_epsg": lambda chunk: [epsg_code(item) for item in chunk.items],
+    "proj_epsg": lambda chunk: chunk._epsg_codes,
 }
 """Fields that no property fills."""
 _DERIVED: dict[str, Callable[[_Chunk], Sequence[Any]]] = {
     "location": lambda chunk: chunk._folders,
     "thumbnail": lambda chunk: [thumbnail(item) for item in chunk.items],
     "center": lambda chunk: centers(chunk._geometries),
+    "proj_code": lambda chunk: [None if epsg is None else f"EPSG:{epsg}" for epsg in chunk._epsg_codes],
 }
 """Fields that are worked out where no property fills them."""

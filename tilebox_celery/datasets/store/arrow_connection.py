@@ -57,6 +57,27 @@ class ArrowConnection:
             with cursor.fetch_record_batch() as reader:
                 yield from reader
 
+    def fetched(self, query: str, parameters: Sequence[Any], rows: int) -> Generator[pa.Table]:
+        """Run a SELECT with parameters and give its rows as they are wanted, by a cursor of the server.
+
+        The driver streams an answer only where there is no parameter; with some it holds all of it in memory first.
+
+        Args:
+            query: With places $1, $2 ... for the parameters.
+            parameters: Plain values.
+            rows: Of each table but the last.
+        """
+        with self.transaction("begin read only"):
+            self.execute(f"declare wanted no scroll cursor for {query}", parameters)
+            while True:
+                with self._cursor() as cursor:
+                    cursor.adbc_statement.set_options(**{"adbc.postgresql.use_copy": "false"})  # COPY takes no FETCH
+                    cursor.execute(f"fetch forward {rows:d} from wanted")
+                    table = cursor.fetch_arrow_table()
+                yield table
+                if table.num_rows < rows:
+                    return
+
     def copy(self, namespace: str, table: str, batches: pa.RecordBatchReader) -> None:
         """Append rows to a table by COPY; columns are found by name and must have the table's binary form."""
         with self._cursor() as cursor:

@@ -19,15 +19,15 @@ from tilebox_celery.errors import (
 from tilebox_celery.postgres.connection import Connection, connect
 from tilebox_celery.settings import Settings, redact_url
 
-PLANNER = "-c jit=off"
-"""Sampled plans, unlike those of the ledger: a filter may need any of them."""
+PLANNER = "-c jit=off -c cursor_tuple_fraction=1"
+"""Sampled plans, unlike those of the ledger: a filter may need any of them. All rows of a cursor are fetched."""
 NAME = "tilebox-celery datasets"
 
 _SAID = re.compile(r"\b(?:ERROR|FATAL): (.*?)(?: Query was: .*|[ .]+SQLSTATE: \w+)?$")
 
 
 class Connections:
-    """Both sorts of connections to one database.
+    """Both sorts of connections to one database; a pickle of them has the URL, and its copy opens its own.
 
     Args:
         url: ``postgresql://``.
@@ -51,6 +51,10 @@ class Connections:
         """Lend an ADBC connection in autocommit mode."""
         with self._sentences(), self._arrow.take(self._open_arrow) as connection:
             yield connection
+
+    def __reduce__(self) -> tuple[type["Connections"], tuple[str, Settings | None]]:
+        """Pickle where they lead."""
+        return Connections, (self.url, self._embedded)
 
     def close(self) -> None:
         """Close all idle connections; new ones are opened when they are needed."""

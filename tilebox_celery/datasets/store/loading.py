@@ -19,6 +19,8 @@ from tilebox_celery.errors import ArgumentError, AuthenticationError, LedgerUnav
 
 FEW_ROWS = 4_096
 """Up to here the index of the rows is faster than to open a segment."""
+FETCHED_ROWS = 16_384
+"""Of a filtered load at a time: it holds these, not all that the database finds."""
 SNAPSHOT = "begin isolation level repeatable read, read only"
 
 
@@ -118,8 +120,9 @@ class _Load:
         yield from last
 
     def _pages(self, connection: ArrowConnection, collection: CollectionRecord) -> Generator[Page]:
-        if self.where is not None or self.area is not None or not self._is_big(connection, collection):
-            with closing(self._rows(connection, collection, self.first_ms, self.end_ms)) as tables:
+        is_big = self._is_big(connection, collection)
+        if self.where is not None or self.area is not None or not is_big:
+            with closing(self._rows(connection, collection, self.first_ms, self.end_ms, is_big)) as tables:
                 yield from pages_of(tables, self.end_ms)
             return
         with connection.transaction(SNAPSHOT):
@@ -132,7 +135,7 @@ class _Load:
         return bool(connection.table(query, conditions.values).num_rows)
 
     def _rows(
-        self, connection: ArrowConnection, collection: CollectionRecord, first_ms: int, end_ms: int
+        self, connection: ArrowConnection, collection: CollectionRecord, first_ms: int, end_ms: int, is_big: bool = True
     ) -> Generator[pa.Table]:
         conditions = in_interval(collection, first_ms, end_ms)
         fields = self.fields
@@ -142,13 +145,19 @@ class _Load:
             conditions.add(self.area.condition(conditions.bind))
             if self.skip_data:
                 fields = (self.dataset.schema.by_name["geometry"],)
-        for batch in connection.batches(select_rows(self.dataset, fields, conditions), conditions.values):
-            table = canonical(pa.Table.from_batches([batch]), fields)
-            if self.area is not None:
-                table = table.filter(pa.array(self.area.matches(table.column("geometry").combine_chunks())))
-                if self.skip_data:
-                    table = table.drop_columns("geometry")
-            yield table
+        query = select_rows(self.dataset, fields, conditions)
+        if is_big and conditions.values:
+            found = connection.fetched(query, conditions.values, FETCHED_ROWS)
+        else:
+            found = (pa.Table.from_batches([each]) for each in connection.batches(query, conditions.values))
+        with closing(found):
+            for rows in found:
+                table = canonical(rows, fields)
+                if self.area is not None:
+                    table = table.filter(pa.array(self.area.matches(table.column("geometry").combine_chunks())))
+                    if self.skip_data:
+                        table = table.drop_columns("geometry")
+                yield table
 
     def _from_segments(self, connection: ArrowConnection, collection: CollectionRecord) -> Iterator[Page]:
         seen = segments.standing(connection, collection)

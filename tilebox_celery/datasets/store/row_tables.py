@@ -60,8 +60,8 @@ def change_table(connection: Connection, dataset_key: int, slug: str, old: Schem
         connection.execute(sql.SQL("lock table {} in access exclusive mode").format(table))
         if connection.execute(sql.SQL("select exists (select from {})").format(table)).fetchone() == (True,):
             raise ArgumentError(
-                f"The dataset '{slug}' has datapoints, and {lost} would lose data of them: add a field of another "
-                "name, or delete the datapoints first."
+                f"The dataset '{slug}' has datapoints, and {lost} would lose data of them: {_instead(old, new)}, or "
+                "delete the datapoints first."
             )
         connection.execute(sql.SQL("drop table {}").format(table))
         changed = connection.execute(
@@ -96,6 +96,13 @@ def _lost(old: Schema, new: Schema) -> str | None:
         if (wanted.type, wanted.is_array) != (field.type, field.is_array):
             return f"a change of the field '{field.name}' from {_words(field)} to {_words(wanted)}"
     return None
+
+
+def _instead(old: Schema, new: Schema) -> str:
+    if old.kind is not new.kind:
+        return f"say {old.kind}"
+    missing = any(field.name not in new.by_name for field in old.fields)
+    return "name the fields that it has beside new ones" if missing else "add a field of another name"
 
 
 def _words(field: Field) -> str:

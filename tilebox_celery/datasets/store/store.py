@@ -35,6 +35,10 @@ class DatasetStore:
         self.delete = self._rows.delete
         self.load = self._loading.load
 
+    def __reduce__(self) -> tuple[type["DatasetStore"], tuple[Connections]]:
+        """Pickle where it is: the copy opens connections of its own when it is used."""
+        return DatasetStore, (self._connections,)
+
     def close(self) -> None:
         """Close all connections; the store can still be used, and opens new ones."""
         self._connections.close()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from tilebox_celery.datasets.field_forms import read_fields
 from tilebox_celery.datasets.groups import DatasetGroup, grouped
-from tilebox_celery.datasets.schema import DatasetKind, Schema
+from tilebox_celery.datasets.schema import DatasetKind, Field, Schema
 from tilebox_celery.datasets.sync.dataset import Dataset
-from tilebox_celery.errors import ArgumentError, TileboxCeleryError
+from tilebox_celery.errors import ArgumentError, NotFoundError, TileboxCeleryError
 from tilebox_celery.settings import Settings, database_url, redact_url
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 class Client:
     """Finds and makes datasets; making a client contacts nobody.
+
+    Clients, datasets and collections can be pickled, for dask and multiprocessing: a copy opens connections of its own
+    when it is used. The pickle holds the URL, with its password if it has one; a `repr` does not.
 
     Args:
         url: ``postgresql://`` URL of the database. None, or the vendor's default URL, means ``TILEBOX_API_URL``, then
@@ -45,6 +48,10 @@ class Client:
         url = self.settings.ledger_url
         return f"Client(url={'the embedded stack' if url is None else redact_url(url)!r})"
 
+    def __getstate__(self) -> dict[str, object]:
+        """Return what a copy needs to connect by itself."""
+        return {**self.__dict__, "_opened": {}}
+
     def datasets(self) -> "DatasetGroup[Dataset]":
         """Return all datasets as a tree of attributes.
 
@@ -60,7 +67,17 @@ class Client:
         Raises:
             NotFoundError: There is no such dataset.
         """
-        return Dataset(self._store, self._store.find_dataset(slug))
+        try:
+            return Dataset(self._store, self._store.find_dataset(slug))
+        except NotFoundError as error:
+            from tilebox_celery.datasets.sync.open_data import is_open_dataset
+
+            if not is_open_dataset(slug):
+                raise
+            raise NotFoundError(
+                f"No such dataset '{slug}' yet, but the catalog of open data has it: "
+                f"'tilebox-celery dataset create {slug} --open-data' makes it."
+            ) from error
 
     def create_or_update_dataset(
         self,
@@ -76,7 +93,8 @@ class Client:
         Args:
             kind: ``"temporal"``, or ``"spatiotemporal"``, which adds the field ``geometry``.
             code_name: Its dotted name: lower case, digits and underscores between the dots.
-            fields: All of them, those that it has already and new ones; see `field_forms.read_fields`.
+            fields: All of them, those that it has already and new ones; see `field_forms.read_fields`. None: those that
+                it has.
             name: For people; by default the code name.
             description: For people; Markdown. By default it stays as it is.
 
@@ -90,7 +108,7 @@ class Client:
             known_kind = DatasetKind(str(kind).lower())
         except ValueError:
             raise ArgumentError(f"The kind {kind!r} is unknown: it is 'temporal' or 'spatiotemporal'.") from None
-        schema = Schema(known_kind, read_fields(fields or ()))
+        schema = Schema(known_kind, self._present_fields(code_name) if fields is None else read_fields(fields))
         record = self._store.create_or_update_dataset(code_name, schema, name=name, description=description)
         return Dataset(self._store, record)
 
@@ -117,6 +135,12 @@ class Client:
         """Close all connections; the next request opens new ones."""
         for name in list(self._opened):
             self._opened.pop(name).close()
+
+    def _present_fields(self, slug: str) -> tuple[Field, ...]:
+        try:
+            return self._store.find_dataset(slug).schema.fields
+        except NotFoundError:
+            return ()
 
     @property
     def _store(self) -> "DatasetStore":
