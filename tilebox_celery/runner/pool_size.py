@@ -1,5 +1,6 @@
 """`pool_grow` and `pool_shrink` of a pool whose children are slots with pages, and stay in their loops while idle."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -57,12 +58,10 @@ def send_home_before_shrinking(
         call_after(PAUSE_SECONDS, finish, (n, TRIES))
 
     def finish(left: int, tries: int) -> None:
-        while left:
-            try:
-                shrink(1)
-            except ValueError:  # all are busy as the pool sees it: the message of one that left is on its way
-                break
-            left -= 1
+        before = pool.num_processes
+        with contextlib.suppress(ValueError):  # some are busy as the pool sees it: their last message is on its way
+            shrink(left)
+        left -= before - pool.num_processes
         if left and tries:
             bells.send_home(left)
             call_after(PAUSE_SECONDS, finish, (left, tries - 1))
