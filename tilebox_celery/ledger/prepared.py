@@ -4,6 +4,7 @@ Parameters go as text, or in Postgres' binary form where they are a bytearray; a
 decoded by psycopg's own loaders.
 """
 
+import select
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
@@ -59,8 +60,8 @@ class PreparedCall:
             while pgconn.flush():
                 pass
             between()
-            result = pgconn.get_result()
-            while pgconn.get_result() is not None:
+            result = _next_result(pgconn)
+            while _next_result(pgconn) is not None:
                 pass
         if _is_forgotten(result):
             known.clear()
@@ -129,10 +130,21 @@ def _encoded(parameters: Sequence[object]) -> tuple[Any, list[pq.Format] | None]
     return values, formats
 
 
+def _next_result(pgconn: pq.abc.PGconn) -> Any:
+    """Return the next result; waits outside of libpq, which would keep other threads and signals waiting, too."""
+    if pgconn.is_busy():
+        readable = select.poll()
+        readable.register(pgconn.socket, select.POLLIN)
+        while pgconn.is_busy():
+            readable.poll()
+            pgconn.consume_input()
+    return pgconn.get_result()
+
+
 def _synced(connection: Connection) -> Any:
     """Return the next result of a pipeline in which each call has its own end."""
     pgconn = connection.pgconn
-    result, end, sync = pgconn.get_result(), pgconn.get_result(), pgconn.get_result()
+    result, end, sync = _next_result(pgconn), _next_result(pgconn), _next_result(pgconn)
     if result is None or end is not None or sync is None or sync.status != pq.ExecStatus.PIPELINE_SYNC:
         raise psycopg.OperationalError("the connection to the ledger is lost")
     return result
