@@ -3,6 +3,7 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -114,6 +115,31 @@ def test_calls_go_on_after_a_lost_connection(ledger: Ledger, connection: Connect
     assert ended >= 2
     assert len(found) == 2
     assert counted(connection) == (2, 2)
+
+
+def test_a_session_ends_between_a_wake_up_and_its_job(
+    ledger: Ledger, connection: Connection, cluster: Cluster, ledger_url: str
+) -> None:
+    """The server ends the session after a slot was woken and before the job is stored: it is stored once, and other
+    threads go on meanwhile.
+    """
+    register_slots(connection, cluster, 4)
+    sent: list[WakeUp] = []
+    ledger.control.publish = sent.extend
+    ledger.control.submit(submission())
+    waiting = "select pid from pg_stat_activity where wait_event = 'advisory' and datname = current_database()"
+    with ThreadPoolExecutor() as pool, connect(ledger_url) as other:
+        with other.transaction():
+            other.execute("select pg_advisory_xact_lock(7418, id) from tbx.clusters")
+            storing = pool.submit(ledger.control.submit, submission())
+            while not (pids := connection.execute(waiting).fetchall()):
+                assert not storing.done()
+            connection.execute("select pg_terminate_backend(%s, 5000)", pids[0])
+        storing.result(30)
+    ledger.control.submit(submission())
+
+    assert counted(connection) == (3, 3)
+    assert len({wake_up.slot_id for wake_up in sent}) == 4
 
 
 class Watched:

@@ -37,6 +37,21 @@ def test_a_submission_wakes_one_slot_for_each_task(ledger: LedgerDriver) -> None
     assert set(first) | set(woken(ledger)) < set(slots)
 
 
+def test_a_wake_up_of_a_slot_that_dies_goes_to_another(ledger: LedgerDriver) -> None:
+    """The process of a woken slot is killed before it claims: another slot is woken for its task, for one only."""
+    slots = idle_slots(ledger, 3)
+    ledger.submit([Spec()])
+    (dead,) = woken(ledger)
+
+    ledger.lose(dead)
+    (heir,) = woken(ledger)
+    ledger.lose(next(slot for slot in slots if slot not in (dead, heir)))
+
+    assert heir in slots
+    assert heir != dead
+    assert woken(ledger) == []
+
+
 def test_a_slot_woken_ahead_is_enough(ledger: LedgerDriver) -> None:
     """The first of two tasks needs no other wake-up than the one that left before it was stored."""
     first, second = idle_slots(ledger, 2)

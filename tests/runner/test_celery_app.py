@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.system.fleet import Fleet
 from tilebox_celery.embedded import Stack
 from tilebox_celery.errors import CanvasError, TaskNotRegistered
 from tilebox_celery.model.cluster import Cluster
+from tilebox_celery.postgres.connection import Connection
 from tilebox_celery.workflows import Client
 
 HERE = Path(__file__).parent
@@ -61,6 +63,31 @@ def test_a_task_that_is_sent_without_a_queue_runs(fleet: Fleet, client: Client) 
     queues = fleet.logged().partition("[queues]")[2].partition("[tasks]")[0]
     assert f"> tbx.{runner_id:x} " in queues
     assert queues.count(".>") == 1
+
+
+def test_all_that_a_process_sends_goes_over_one_connection(
+    client: Client, cluster: Cluster, connection: Connection
+) -> None:
+    """Twenty `delay()`s open one session, as do those of threads; it is opened again when the server ends it."""
+    sessions = (
+        "select pid from pg_stat_activity where application_name = 'tilebox-celery' and datname = current_database()"
+    )
+    line = client.runner(tasks=TASKS).celery_app.tasks["Line"]
+    client.close()
+    others = set(connection.execute(sessions).fetchall())
+
+    pids = set()
+    for number in range(10):
+        line.delay(str(number))
+        pids |= set(connection.execute(sessions).fetchall())
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(line.delay, map(str, range(10, 20))))
+    pids |= set(connection.execute(sessions).fetchall())
+    ((first,),) = pids - others
+    connection.execute("select pg_terminate_backend(%s)", (first,))
+    line.delay("after")
+
+    assert sum(1 for _ in client.jobs().query()) == 21
 
 
 def test_a_plain_celery_task_is_sent_alike(client: Client, cluster: Cluster) -> None:

@@ -132,9 +132,13 @@ class Fleet:
         return None
 
     def slots(self, worker: subprocess.Popen[bytes]) -> list[psutil.Process]:
-        """Return the pool processes of a worker."""
-        children = psutil.Process(worker.pid).children()
-        return [child for child in children if "keeper" not in " ".join(child.cmdline())]
+        """Return the pool processes of a worker that live."""
+        alive = []
+        for child in psutil.Process(worker.pid).children():
+            with contextlib.suppress(psutil.Error):  # of a zombie nobody reads the command
+                if "keeper" not in " ".join(child.cmdline()):
+                    alive.append(child)
+        return alive
 
     def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         """Ask the ledger."""

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -37,6 +36,7 @@ WAKE_AHEAD = PreparedCall("select slot_id, runner_id, by_message from tbx.wake_a
 AHEAD_TASKS = 64
 AHEAD_BYTES = 65_536
 """A submission of more takes longer than a slot needs to come."""
+WOKEN_BY_THIS_CONNECTION = 0
 AHEAD_PAUSE = 0.1
 """Seconds without trying after no slot was idle."""
 TO_DISK = b"select pg_logical_emit_message(true, 'tbx', ''), (select j.submitted_at from tbx.jobs j where j.uuid = %s)"
@@ -126,7 +126,7 @@ class LedgerControl:
         def call(connection: Connection) -> datetime:
             default = None if names_all else self.routes.default_cluster(connection)
             routes = self.routes.of_batch(connection, batch, default or "")
-            ahead, wake_ups = self._wake_ahead(connection, batch, routes[0])
+            is_ahead = self._goes_ahead(batch)
             parameters = (
                 self.actor,
                 submission.id,
@@ -134,12 +134,14 @@ class LedgerControl:
                 submission.trace_parent,
                 canvas,
                 default,
-                ahead,
+                WOKEN_BY_THIS_CONNECTION if is_ahead else None,
                 *root_parameters(batch, routes),
             )
-            # The message travels while the ledger stores the job: whoever it wakes waits for that.
-            publish = partial(self.publish, wake_ups) if wake_ups else None
-            self._publish(read_answer(SUBMIT(connection, parameters, publish)))
+            if is_ahead:
+                rows = SUBMIT.behind(WAKE_AHEAD, connection, (routes[0],), parameters, self._woken_ahead)
+            else:
+                rows = SUBMIT(connection, parameters)
+            self._publish(read_answer(rows))
             _, submitted_at = connection.execute(TO_DISK, (submission.id,)).fetchone() or (None, None)
             assert submitted_at is not None, "the call before stored it, or found it stored"
             return cast("datetime", submitted_at).astimezone(UTC)  # timestamptz
@@ -263,15 +265,18 @@ class LedgerControl:
         self.session.run(call)
         self.routes.forget()
 
-    def _wake_ahead(self, connection: Connection, batch: TaskBatch, route: int) -> tuple[int | None, list[WakeUp]]:
-        """Return a slot that is on its way, and the message that it still needs."""
+    def _goes_ahead(self, batch: TaskBatch) -> bool:
+        """Tell whether a slot is woken before the job is stored."""
         is_large = len(batch) > AHEAD_TASKS or sum(map(len, batch.inputs)) > AHEAD_BYTES
-        if is_large or time.monotonic() < self._ahead_at:
-            return None, []
-        [(slot_id, runner_id, by_message)] = WAKE_AHEAD(connection, (route,))
+        return not is_large and time.monotonic() >= self._ahead_at
+
+    def _woken_ahead(self, rows: list[tuple[Any, ...]]) -> None:
+        """Send the message that a slot still needs while the ledger stores the job: whom it wakes waits for that."""
+        slot_id, runner_id, by_message = rows[0] if rows else (None, None, None)
         if slot_id is None:
             self._ahead_at = time.monotonic() + AHEAD_PAUSE
-        return slot_id, [WakeUp(slot_id, runner_id)] if by_message else []
+        elif by_message:
+            self.publish([WakeUp(slot_id, runner_id)])
 
     def _publish(self, answer: Answer) -> None:
         if answer.wake_ups:

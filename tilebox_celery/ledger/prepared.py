@@ -4,6 +4,7 @@ Parameters go as text, or in Postgres' binary form where they are a bytearray; a
 decoded by psycopg's own loaders.
 """
 
+import select
 from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Any
@@ -51,13 +52,7 @@ class PreparedCall:
         pgconn = connection.pgconn
         known = _prepared.setdefault(connection, set())
         self._prepare(connection, known)
-        formats = None
-        if any(isinstance(value, bytearray) for value in parameters):
-            formats = [pq.Format(isinstance(value, bytearray)) for value in parameters]
-        # psycopg's stub leaves out that a parameter may be NULL
-        values: Any = [
-            value if value is None or isinstance(value, bytearray) else str(value).encode() for value in parameters
-        ]
+        values, formats = _encoded(parameters)
         if between is None:
             result: Any = pgconn.exec_prepared(self._name, values, formats, pq.Format.BINARY)
         else:
@@ -65,23 +60,105 @@ class PreparedCall:
             while pgconn.flush():
                 pass
             between()
-            result = pgconn.get_result()
-            while pgconn.get_result() is not None:
+            result = _next_result(pgconn)
+            while _next_result(pgconn) is not None:
                 pass
-        if result is not None and result.error_field(pq.DiagnosticField.SQLSTATE) == _FORGOTTEN:
+        if _is_forgotten(result):
             known.clear()
             self._prepare(connection, known)
             result = pgconn.exec_prepared(self._name, values, formats, pq.Format.BINARY)
-        _check(result, connection)
-        transformer = Transformer(connection)
-        transformer.set_pgresult(result)
-        rows: list[tuple[Any, ...]] = transformer.load_rows(0, result.ntuples, tuple)
-        return rows
+        return _rows(result, connection)
+
+    def behind(
+        self,
+        first: "PreparedCall",
+        connection: Connection,
+        first_parameters: Sequence[object],
+        parameters: Sequence[object],
+        between: Callable[[list[tuple[Any, ...]]], None],
+    ) -> list[tuple[Any, ...]]:
+        """Run it right behind another call, both sent at once, each a transaction of its own; return its rows.
+
+        Args:
+            first: The other call. That it fails is no failure of this one.
+            connection: In autocommit mode.
+            first_parameters: Of the other call.
+            parameters: Of this one; of both together not more than the buffers of a socket.
+            between: Gets the rows of the other call as soon as it has ended, none if it failed; it must not raise.
+
+        Raises:
+            psycopg.OperationalError: The connection is lost.
+            psycopg.Error: The server refused this call.
+        """
+        pgconn = connection.pgconn
+        known = _prepared.setdefault(connection, set())
+        for call in (first, self):
+            call._prepare(connection, known)
+        try:
+            pgconn.enter_pipeline_mode()
+            for call, values in ((first, first_parameters), (self, parameters)):
+                pgconn.send_query_prepared(call._name, *_encoded(values), pq.Format.BINARY)
+                pgconn.pipeline_sync()
+            while pgconn.flush():
+                pass
+            result = _synced(connection)
+            if not _is_forgotten(result):
+                between(_rows(result, connection) if result.status == pq.ExecStatus.TUPLES_OK else [])
+            result = _synced(connection)
+            pgconn.exit_pipeline_mode()
+        except BaseException:
+            connection.close()  # answers are still on their way
+            raise
+        if _is_forgotten(result):
+            known.clear()
+            between(first(connection, first_parameters))
+            return self(connection, parameters)
+        return _rows(result, connection)
 
     def _prepare(self, connection: Connection, known: set[bytes]) -> None:
         if self._name not in known:
             _check(connection.pgconn.prepare(self._name, self._sql), connection)
             known.add(self._name)
+
+
+def _encoded(parameters: Sequence[object]) -> tuple[Any, list[pq.Format] | None]:
+    """Return values, of which one may be NULL (psycopg's stub leaves that out), and formats."""
+    formats = None
+    if any(isinstance(value, bytearray) for value in parameters):
+        formats = [pq.Format(isinstance(value, bytearray)) for value in parameters]
+    values = [value if value is None or isinstance(value, bytearray) else str(value).encode() for value in parameters]
+    return values, formats
+
+
+def _next_result(pgconn: pq.abc.PGconn) -> Any:
+    """Return the next result; waits outside of libpq, which would keep other threads and signals waiting, too."""
+    if pgconn.is_busy():
+        readable = select.poll()
+        readable.register(pgconn.socket, select.POLLIN)
+        while pgconn.is_busy():
+            readable.poll()
+            pgconn.consume_input()
+    return pgconn.get_result()
+
+
+def _synced(connection: Connection) -> Any:
+    """Return the next result of a pipeline in which each call has its own end."""
+    pgconn = connection.pgconn
+    result, end, sync = _next_result(pgconn), _next_result(pgconn), _next_result(pgconn)
+    if result is None or end is not None or sync is None or sync.status != pq.ExecStatus.PIPELINE_SYNC:
+        raise psycopg.OperationalError("the connection to the ledger is lost")
+    return result
+
+
+def _is_forgotten(result: Any) -> bool:
+    return result is not None and result.error_field(pq.DiagnosticField.SQLSTATE) == _FORGOTTEN
+
+
+def _rows(result: Any, connection: Connection) -> list[tuple[Any, ...]]:
+    _check(result, connection)
+    transformer = Transformer(connection)
+    transformer.set_pgresult(result)
+    return transformer.load_rows(0, result.ntuples, tuple)
 
 
 def _check(result: Any, connection: Connection) -> None:

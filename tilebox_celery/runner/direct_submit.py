@@ -6,7 +6,6 @@ from uuid import UUID
 
 from tilebox_celery.errors import CanvasError, TaskNotRegistered
 from tilebox_celery.ledger.control import Submission
-from tilebox_celery.ledger.open import Ledger
 from tilebox_celery.model.submission import SubtaskCollector, TaskBatch, group_tasks
 from tilebox_celery.model.task_ids import new_job_id
 from tilebox_celery.observability.tracing import start_job_span
@@ -77,10 +76,6 @@ def submit_entry(
 
 
 def _submit(runner: "TaskRunner", name: str, batch: TaskBatch, canvas: Mapping[str, Any] | None = None) -> UUID:
-    ledger = Ledger(runner.ledger_url, runner.settings, broker_url=runner.broker_url, publish=runner.publish)
-    try:
-        job_id = new_job_id()
-        ledger.control.submit(Submission(job_id, name, start_job_span(name), batch, canvas))
-        return job_id
-    finally:
-        ledger.close()
+    job_id = new_job_id()
+    runner.ledger.control.submit(Submission(job_id, name, start_job_span(name), batch, canvas))
+    return job_id

@@ -7,16 +7,15 @@ from types import FrameType
 from typing import Any
 
 from tilebox_celery.runner.keeper_process import KeeperProcess
-from tilebox_celery.runner.page import Pages
 
 DRAIN_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
-def install_drain(pages: Pages, keeper: KeeperProcess, warm_stop: Callable[[], None]) -> dict[int, Any]:
+def install_drain(drain: Callable[[], None], keeper: KeeperProcess, warm_stop: Callable[[], None]) -> dict[int, Any]:
     """Put our handlers for TERM, INT and QUIT in place of Celery's, and return those.
 
     Args:
-        pages: Slots read there that they must stop; a handler only sets a byte.
+        drain: Tells the slots to stop.
         keeper: Told to start, or to end, the drain clock.
         warm_stop: Asks Celery for a warm shutdown.
     """
@@ -28,7 +27,7 @@ def install_drain(pages: Pages, keeper: KeeperProcess, warm_stop: Callable[[], N
         if os.getpid() != main:
             return
         count += 1
-        pages.drain()
+        drain()
         if count > 1 or number == signal.SIGQUIT:
             keeper.drain_now()
         else:

@@ -68,6 +68,13 @@ class Pages:
         """Return the page of a slot."""
         return Page(self._memory, CONTROL_SIZE + no * PAGE_SIZE)
 
+    def find(self, slot_id: int) -> int | None:
+        """Return the page of the slot with this id, if it is one of this worker's."""
+        for no in range(self.slots):
+            if POSITION.unpack_from(self._memory, CONTROL_SIZE + no * PAGE_SIZE)[0] == slot_id:
+                return no
+        return None
+
     def read(self, no: int) -> Batch:
         """Return what a slot says of itself."""
         at = CONTROL_SIZE + no * PAGE_SIZE

@@ -14,6 +14,7 @@ from tilebox_celery.ledger.calls import NOTHING, Answer, ClaimedTask, Finished, 
 from tilebox_celery.model.context import ProgressUpdate
 from tilebox_celery.model.text import cut_error
 from tilebox_celery.runner.batch import Meter, add_finished
+from tilebox_celery.runner.bells import Bell
 from tilebox_celery.runner.events import TaskEvents
 from tilebox_celery.runner.execution import Environment, execute_task
 from tilebox_celery.runner.outcome import Computed, Failed, Interrupted
@@ -49,6 +50,7 @@ class SlotLoop:
         publish: Sends wake-ups that the ledger asks for.
         page: Shared with the keeper.
         events: Tells Celery's monitors of tasks; None while nobody asked for events.
+        bell: Wakes a loop that rests; without one it ends when it is idle.
     """
 
     def __init__(
@@ -58,12 +60,14 @@ class SlotLoop:
         publish: Publish,
         page: SlotPage,
         events: TaskEvents | None = None,
+        bell: Bell | None = None,
     ) -> None:
         self.reports = reports
         self.environment = environment
         self.publish = publish
         self.page = page
         self.events = events
+        self.bell = bell
         self.pace = Pace(environment.settings.batch.total_seconds())
         self.cursor = 0
         self.executed = 0
@@ -71,16 +75,18 @@ class SlotLoop:
         self._stale = False
 
     def run(self, token: int | None = None, goes_on: Callable[[int], bool] | None = None) -> str:
-        """Work until nothing is runnable here.
+        """Work until nothing is runnable here; with a bell, until the worker stops.
 
         Args:
             token: The slot that the wake-up named.
             goes_on: Asked after each batch with the number of tasks run so far; False ends the loop although more
-                may be runnable.
+                may be runnable. It also ends an idle loop that has a bell.
 
         Returns:
             ``i`` idle, ``d`` draining, ``g`` the slot was given up, ``h`` told not to go on.
         """
+        if self.bell is not None and goes_on is None:
+            self.bell.arm()
         try:
             return self._run(token, goes_on)
         except Interrupted:
@@ -93,12 +99,9 @@ class SlotLoop:
             self._received(self.reports.yield_slot())
             raise
         finally:
-            if self.events is not None:
-                self.events.flush()
-            if "tilebox_celery.observability.export" in sys.modules:  # somebody configured an export
-                from tilebox_celery.observability import export
-
-                export.flush()  # children are ended without their exit handlers
+            if self.bell is not None:
+                self.bell.disarm()
+            self._flush()
 
     def _run(self, token: int | None, goes_on: Callable[[int], bool] | None) -> str:
         start = self.executed
@@ -124,8 +127,24 @@ class SlotLoop:
                 pause = min(0.02, pause * 2)
                 wish = self._wish()
                 answer = self._received(self.reports.claim(wish))
+            elif self.bell is not None and goes_on is None and answer.signal == "i":
+                self._flush()
+                if not self.bell.rest(self.page.is_draining):
+                    return "i"
+                pause = 0.0002
+                wish = self._wish()
+                answer = self._received(self.reports.claim(wish))
             else:
                 return answer.signal or "i"
+
+    def _flush(self) -> None:
+        """Send what waits to be sent, before a time of nothing to do."""
+        if self.events is not None:
+            self.events.flush()
+        if "tilebox_celery.observability.export" in sys.modules:  # somebody configured an export
+            from tilebox_celery.observability import export
+
+            export.flush()  # children are ended without their exit handlers
 
     def _run_batch(self, claim_id: str, tasks: list[ClaimedTask], wish: Wish) -> Answer:
         """Run a claimed batch and report it; give back what does not fit into the time."""

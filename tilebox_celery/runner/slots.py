@@ -12,6 +12,7 @@ from tilebox_celery.dispatch.event_channel import EventChannel
 from tilebox_celery.ledger.calls import NOTHING, Finished, SlotCalls
 from tilebox_celery.ledger.runners import register_slot, slot_lost
 from tilebox_celery.postgres.connection import Connection, connect
+from tilebox_celery.runner.bells import Bells
 from tilebox_celery.runner.events import TaskEvents
 from tilebox_celery.runner.execution import Environment
 from tilebox_celery.runner.page import Pages
@@ -39,6 +40,8 @@ class RunnerSpec:
     """Sends wake-ups."""
     events: EventChannel | None = None
     """For monitors; None without ``-E``."""
+    bells: Bells | None = None
+    """Of the children of a prefork pool."""
 
     def environment(self) -> Environment:
         """Return what tasks of one process share."""
@@ -90,7 +93,8 @@ class ProcessSlots:
         events = None
         if spec.events is not None:
             events = TaskEvents(spec.events, shows_args=spec.settings.event_args)
-        return SlotLoop(reports, self._environment, spec.publish, page, events)
+        bell = None if spec.bells is None else spec.bells.bell(number)
+        return SlotLoop(reports, self._environment, spec.publish, page, events, bell)
 
 
 def warm_up(calls: SlotCalls) -> None:

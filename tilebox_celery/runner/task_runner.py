@@ -17,6 +17,8 @@ from tilebox_celery.settings import Settings
 if TYPE_CHECKING:
     from celery import Celery
 
+    from tilebox_celery.ledger.open import Ledger
+
 POOLS = ("solo", "prefork", "threads")
 
 
@@ -55,6 +57,7 @@ class TaskRunner:
         self.context_class = context
         self.settings = settings if settings is not None else Settings.from_environment()
         self._app: Celery | None = None
+        self._ledger: Ledger | None = None
         self.publish = Publisher(broker_url)
 
     def register(self, task: type[Task]) -> None:
@@ -102,6 +105,15 @@ class TaskRunner:
 
             self._app = build_app(self)
         return self._app
+
+    @property
+    def ledger(self) -> "Ledger":
+        """The ledger for what is sent by ``delay()``: connected on first use, and kept."""
+        if self._ledger is None:
+            from tilebox_celery.ledger.open import Ledger
+
+            self._ledger = Ledger(self.ledger_url, self.settings, broker_url=self.broker_url, publish=self.publish)
+        return self._ledger
 
     @property
     def name(self) -> str:

@@ -3,8 +3,6 @@
 import logging
 from typing import Any
 
-from tilebox_celery.errors import ArgumentError
-
 logger = logging.getLogger("tilebox_celery.runner")
 
 
@@ -42,25 +40,3 @@ def fix_autoscale(worker: Any) -> None:
             most,
         )
     worker.min_concurrency = worker.concurrency = most
-
-
-def limit_growth(pool: Any, most: int) -> None:
-    """Refuse to grow a pool beyond the pages of its slots: a child without one could take no wake-up.
-
-    Args:
-        pool: That has started.
-        most: How many children have a page.
-    """
-    if not hasattr(pool, "grow"):
-        return
-    grow = pool.grow
-
-    def grow_within(n: int = 1) -> Any:
-        if pool.num_processes + n > most:
-            raise ArgumentError(
-                f"This worker can have {most} slots at most, and has {pool.num_processes}: "
-                "start it again with a larger -c, or start another worker."
-            )
-        return grow(n)
-
-    pool.grow = grow_within

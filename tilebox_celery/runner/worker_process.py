@@ -69,7 +69,7 @@ def run_slot(
     slots = _slots.get(runner_id)
     if slots is None or slots.pid != os.getpid():
         return "closed"
-    return slots.run(token, goes_on)
+    return slots.run(token, goes_on if slots.spec.bells is None else None)
 
 
 def _rss_kb() -> int:

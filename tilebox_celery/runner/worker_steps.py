@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -19,12 +20,14 @@ from tilebox_celery.ledger.open import ledger_schema
 from tilebox_celery.ledger.runners import register_runner, wanted_version
 from tilebox_celery.postgres.connection import connect
 from tilebox_celery.runner import worker_process
+from tilebox_celery.runner.bells import Bells
 from tilebox_celery.runner.drain import install_drain
 from tilebox_celery.runner.keeper_process import KeeperProcess
 from tilebox_celery.runner.listener import Listener
 from tilebox_celery.runner.page import Pages
+from tilebox_celery.runner.pool_size import limit_growth, send_home_before_shrinking
 from tilebox_celery.runner.slots import RunnerSpec
-from tilebox_celery.runner.worker_options import drop_time_limits, fix_autoscale, limit_growth
+from tilebox_celery.runner.worker_options import drop_time_limits, fix_autoscale
 
 logger = logging.getLogger("tilebox_celery.runner")
 SPARE_PAGES = 16
@@ -53,6 +56,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
         if runner.cache is not None:
             check_pool(runner.cache, concurrency if self.is_prefork else 1)
         self.pages = Pages(concurrency * 2 + SPARE_PAGES if self.is_prefork else concurrency)
+        self.bells = Bells(self.pages.slots) if self.is_prefork and not any(self._limits()) else None
         self.runner_id = self._register()
         self.spec = RunnerSpec(
             self.runner_id,
@@ -65,6 +69,7 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
             self.pages,
             runner.publish,
             EventChannel(runner.broker_url, worker.hostname) if worker.task_events and runner.broker_url else None,
+            self.bells,
         )
         worker_process.offer(self.spec)
         self.keeper = KeeperProcess(self.runner_id, runner.ledger_url, runner.broker_url, self.pages, runner.settings)
@@ -85,12 +90,14 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
         if not self.is_prefork:
             worker_process.open_slots(self.runner_id, range(self.concurrency))
         limit_growth(worker.pool, self.pages.slots)
+        if self.bells is not None:
+            send_home_before_shrinking(worker.pool, self.bells, worker.timer.call_after, partial(self.wake, None))
         self.keeper.start()
         worker.timer.call_repeatedly(1.0, self.keeper.start)
         worker.timer.call_repeatedly(1.0, self._leave_if_outdated)
         self._signals = None
         if _in_main_thread():
-            self._signals = install_drain(self.pages, self.keeper, _warm_stop)
+            self._signals = install_drain(self._drain, self.keeper, _warm_stop)
 
     def register_with_event_loop(self, worker: Any, hub: Any) -> None:
         """Listen for NOTIFY."""
@@ -98,10 +105,10 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
             self.listener.register(hub)
 
     def wake(self, token: int | None) -> None:
-        """Hand the loop of a slot to the pool; None: one for each slot, after a time without ears."""
+        """Ring the bell of a slot, or hand its loop to the pool; None: all slots, after a time without ears."""
         if self.pages.is_draining():
             return
-        for _ in range(self.concurrency if token is None else 1):
+        for _ in range((self.concurrency if token is None else 1) - self._ring(token)):
             self.worker.pool.apply_async(
                 worker_process.run_slot,
                 (self.runner_id, token, *self._limits()),
@@ -111,10 +118,25 @@ class RunnerStep(bootsteps.StartStopStep):  # type: ignore[misc] # Celery has no
                 timeout_callback=_ignore,
             )
 
+    def _ring(self, token: int | None) -> int:
+        """Wake the slot itself, or all of them, and return how many are in their loops."""
+        if self.bells is None:
+            return 0
+        if token is None:
+            return sum(map(self.bells.ring, range(self.bells.count)))
+        number = self.pages.find(token)
+        return int(number is not None and self.bells.ring(number))
+
+    def _drain(self) -> None:
+        """Tell the slots to claim nothing more; safe in a signal handler."""
+        self.pages.drain()
+        if self.bells is not None:
+            self.bells.ring_all()
+
     def close(self, worker: Any) -> None:
         """Claim nothing more."""
         self._is_closing = True
-        self.pages.drain()
+        self._drain()
         if self.listener is not None:
             self.listener.close()
 

@@ -1,7 +1,8 @@
 -- submit: none -> QUEUED. One job with its root tasks. Submitting the same uuid again changes nothing (the first
 -- answer may have been lost). Slots are woken without waiting for the disk: the caller sends a durable statement behind
 -- this one, and tells nobody of the job before that is done. p_default: the default cluster that the caller counted on,
--- null where it used none. p_ahead: the slot that wake_ahead woke for the first root. While it is awake and no call of
+-- null where it used none. p_ahead: the slot that wake_ahead woke for the first root; 0: the one that it woke by
+-- this connection. While it is awake and no call of
 -- it can begin before this one commits, it needs no other wake-up.
 -- Locks: that slot's guard, alone, without waiting; the clusters (shared, against their deletion), the wake-up
 -- protocol's lock of the clusters, idle slots.
@@ -18,7 +19,9 @@ declare
     v_cluster int;
     v_hold boolean;
     v_groups bigint[];
-    v_ahead boolean := p_ahead is not null and pg_try_advisory_xact_lock(7415, (p_ahead % 2147483647)::int);
+    v_slot bigint := case p_ahead when 0 then nullif(current_setting('tbx.ahead', true), '')::bigint else p_ahead end;
+    v_none text := set_config('tbx.ahead', '', false);
+    v_ahead boolean := v_slot is not null and pg_try_advisory_xact_lock(7415, (v_slot % 2147483647)::int);
 begin
     insert into tbx.jobs (uuid, name, trace_parent, submitted_at, canvas)
     values (p_uuid, p_name, p_trace_parent, v_now, p_canvas) on conflict (uuid) do nothing returning id into v_job;
@@ -53,7 +56,7 @@ begin
         foreach v_cluster in array v_clusters loop
             v_hold := pg_advisory_xact_lock_shared(7411, v_cluster) is null;
         end loop;
-        if v_ahead and exists (select 1 from tbx.slots s where s.id = p_ahead and s.state = 'woken') then
+        if v_ahead and exists (select 1 from tbx.slots s where s.id = v_slot and s.state = 'woken') then
             if v_runnable = array[(v_job, p_family.task_route[1], 1)::tbx.runnable] then
                 return;
             end if;

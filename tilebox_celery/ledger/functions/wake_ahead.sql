@@ -1,5 +1,6 @@
 -- wake_ahead: a slot idle -> woken for a task that is still to be submitted, so that it is on its way meanwhile. It
 -- promises nothing: submit looks whether the slot is still awake, and a slot that finds nothing goes back to sleep.
+-- The connection remembers it, so that submit can follow without waiting for the answer.
 -- Runners that listen get a NOTIFY; for another one the caller publishes a message. Slot null: none is idle.
 -- Locks: an idle slot, skipping locked ones.
 create or replace function tbx.wake_ahead(p_route int, out slot_id bigint, out runner_id bigint, out by_message boolean)
@@ -18,6 +19,7 @@ begin
         limit 1 for update of s skip locked
     ) picked
     where s.id = picked.id returning s.id, s.runner_id, picked.by_message into slot_id, runner_id, by_message;
+    perform set_config('tbx.ahead', coalesce(slot_id::text, ''), false);
     if not by_message then
         perform pg_notify('tbx_' || runner_id, slot_id::text);
     end if;
