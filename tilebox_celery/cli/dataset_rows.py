@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tilebox_celery.datasets.frames import plain_value
 from tilebox_celery.datasets.schema import FieldType, Schema
 
 if TYPE_CHECKING:
@@ -51,6 +50,8 @@ def _width(name: str, texts: Sequence[str]) -> int:
 
 
 def _text(value: Any) -> str:
+    from tilebox_celery.datasets.frames import plain_value
+
     plain = plain_value(value)
     if plain is None:
         return ""
