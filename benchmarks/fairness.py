@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SMALL = 10
 PAUSE = 0.1
 LEAST_RUNS = 11
-"""Every ten seconds autovacuum works, and a run that meets it takes a fifth longer: a median of few is a draw of lots."""
+"""Every ten seconds autovacuum works, and a run that meets it takes a fifth longer: of few runs the median is luck."""
 
 
 def measure_fairness(servers: "Servers", report: "Report", runs: int, count: int) -> None:

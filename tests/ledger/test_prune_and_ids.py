@@ -78,6 +78,21 @@ def test_prune_goes_in_batches(ledger: LedgerDriver) -> None:
     assert left == [(jobs[2],)]
 
 
+def test_prune_takes_few_large_jobs_at_once(ledger: LedgerDriver) -> None:
+    """Jobs of 15,000 tasks go two at a time, one of a million goes alone, and jobs without a count go too."""
+    slot = ledger.slot(ledger.runner())
+    jobs = [finished_job(ledger, slot) for _ in range(6)]
+    for job, tasks in zip(jobs, (15_000, 15_000, 15_000, 1_000_000, 1, 1), strict=True):
+        ledger.rows("update tbx.job_counts set computed = %s where job_id = %s and shard = 0 returning 1", tasks, job)
+    ledger.rows("delete from tbx.job_counts where job_id = %s returning 1", jobs[5])
+
+    sizes = []
+    while not sizes or sizes[-1]:
+        sizes.append(len(ledger.rows(PRUNE, timedelta(0), 50)))
+
+    assert sizes == [2, 2, 2, 0]
+
+
 @pytest.mark.clause("1.6-9")
 @pytest.mark.parametrize("count", [1, 256, 257, 5000])
 def test_ids_grow_within_a_call(ledger: LedgerDriver, count: int) -> None:

@@ -1,6 +1,7 @@
 """``tilebox-celery db prune``: delete what ended long ago."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from tilebox_celery.postgres.connection import Connection
 
 _BATCH = 50
-"""Jobs of one transaction: claims wait for none of it for long."""
+"""Jobs of one transaction at most: claims wait for none of it for long."""
+_LONGEST_REST = 1.0
 
 
 def add_to(app: typer.Typer) -> None:
@@ -47,7 +49,7 @@ def add_to(app: typer.Typer) -> None:
                 what = f"{counted(count, 'job')} completed before {output.moment(limit)}"
                 ask(f"Delete {what}{' and their caches' if caches else ''}", yes)
             pruned = cleared = 0
-            for job in _prune(connection, limit):
+            for job in _prune(connection, limit, count):
                 pruned += 1
                 cleared += caches and _clear(cache / str(job))
         if output.mode.json:
@@ -70,9 +72,18 @@ def _find(connection: "Connection", age: timedelta) -> tuple[datetime, int]:
     return row[0], row[1]
 
 
-def _prune(connection: "Connection", before: datetime) -> Iterator[UUID]:
-    while rows := connection.execute("select tbx.prune(%s, %s)", (before, _BATCH)).fetchall():
-        yield from (row[0] for row in rows)
+def _prune(connection: "Connection", before: datetime, count: int) -> Iterator[UUID]:
+    from rich.progress import Progress
+
+    console = output.stderr()
+    with Progress(console=console, transient=True, disable=output.mode.json or not console.is_terminal) as progress:
+        bar = progress.add_task("Deleting jobs", total=count)
+        begun = time.monotonic()
+        while rows := connection.execute("select tbx.prune(%s, %s)", (before, _BATCH)).fetchall():
+            yield from (row[0] for row in rows)
+            progress.advance(bar, len(rows))
+            time.sleep(min(_LONGEST_REST, time.monotonic() - begun))  # half of the time is that of workers
+            begun = time.monotonic()
 
 
 def _clear(folder: Path) -> bool:
