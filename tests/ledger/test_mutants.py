@@ -19,7 +19,7 @@ def test_random_lives_find_a_wrong_ledger(ledger_url: str, connection: Connectio
     """A ledger that is wrong in one place is told from the right one."""
     ledger = prepared(ledger_url, connection)
     install(connection, mutant)
-    patient = settings(QUICK, max_examples=400, stateful_step_count=50, phases=(Phase.generate,))
+    patient = settings(QUICK, max_examples=1500, stateful_step_count=50, phases=(Phase.generate,))
 
     with pytest.raises((AssertionError, psycopg.Error, HypothesisException, BaseExceptionGroup)):
         run_state_machine_as_test(lambda: LedgerMachine(ledger), settings=patient)
