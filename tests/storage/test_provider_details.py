@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
+from PIL import Image
 
 from tests.storage.providers import EAGER, Provider
 from tests.storage.test_storage_conformance import contents
@@ -165,10 +166,9 @@ def test_local_links_are_not_followed_out_of_the_root(tmp_path: Path) -> None:
 @pytest.mark.clause("d1.6-9")
 def test_quicklook_is_an_image(tmp_path: Path) -> None:
     """quicklook() finds the picture among the files, and returns it no larger than asked for."""
-    image = pytest.importorskip("PIL.Image")
     folder = tmp_path / "archive/scene"
     folder.mkdir(parents=True)
-    image.new("RGB", (800, 400), "navy").save(folder / "T58WET-ql.jpg")
+    Image.new("RGB", (800, 400), "navy").save(folder / "T58WET-ql.jpg")
     (folder / "a.jpg").write_bytes(b"no picture")
     client = LocalFileSystemStorageClient(tmp_path / "archive")
 
@@ -180,10 +180,9 @@ def test_quicklook_is_an_image(tmp_path: Path) -> None:
 
 def test_quicklook_that_is_broken_is_one_sentence(tmp_path: Path) -> None:
     """Whatever Pillow makes of the bytes, and a size that no picture has, are told in one sentence."""
-    image = pytest.importorskip("PIL.Image")
     path = tmp_path / "archive/scene/quicklook.png"
     path.parent.mkdir(parents=True)
-    image.new("RGB", (80, 40), "navy").save(path)
+    Image.new("RGB", (80, 40), "navy").save(path)
     client = LocalFileSystemStorageClient(tmp_path / "archive")
     for width, height in ((0, 0), (-5, 5), ("a", 3)):
         with pytest.raises(ArgumentError, match="width and height"):

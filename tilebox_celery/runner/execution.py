@@ -2,7 +2,6 @@
 
 import asyncio
 import inspect
-import os
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from tilebox_celery.observability.logging import get_logger, log_task_failure
 from tilebox_celery.observability.text import show
 from tilebox_celery.runner.canvas_roots import RootTasks
 from tilebox_celery.runner.context import TaskContext
-from tilebox_celery.runner.forks import end_fork
+from tilebox_celery.runner.forks import EndForks
 from tilebox_celery.runner.outcome import PLAIN, Computed, Failed, Interrupted, RetryAskedError
 from tilebox_celery.runner.registry import CeleryEntry, TaskEntry, TaskRegistry
 from tilebox_celery.runner.reports import Ask
@@ -107,36 +106,17 @@ def run_entry(
     job: JobRef,
 ) -> bytes | None:
     """Call ``execute``; an ``async def execute`` gets an event loop of its own. Celery tasks have a result."""
-    process = os.getpid()
-    try:
-        result = _call_entry(environment, ask, entry, claimed, context, job)
-    except BaseException as error:
-        if os.getpid() != process:
-            end_fork(error)
-        raise
-    if os.getpid() != process:
-        end_fork(None)
-    return result
+    with EndForks():
+        if isinstance(entry, CeleryEntry):
+            from tilebox_celery.runner.canvas_execution import run_celery_task
 
-
-def _call_entry(
-    environment: Environment,
-    ask: Ask,
-    entry: TaskEntry,
-    claimed: ClaimedTask,
-    context: TaskContext,
-    job: JobRef,
-) -> bytes | None:
-    if isinstance(entry, CeleryEntry):
-        from tilebox_celery.runner.canvas_execution import run_celery_task
-
-        limit = environment.settings.max_result_bytes
-        return run_celery_task(entry, ask, environment.canvas_roots, claimed, job, limit)
-    task = deserialize(entry.cls, claimed.input, entry.identifier)
-    result = task.execute(context)
-    if result is not None and inspect.iscoroutine(result):
-        asyncio.run(result)
-    return None
+            limit = environment.settings.max_result_bytes
+            return run_celery_task(entry, ask, environment.canvas_roots, claimed, job, limit)
+        task = deserialize(entry.cls, claimed.input, entry.identifier)
+        result = task.execute(context)
+        if result is not None and inspect.iscoroutine(result):
+            asyncio.run(result)
+        return None
 
 
 def _collect(

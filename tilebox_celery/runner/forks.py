@@ -22,7 +22,20 @@ def allow_children(**_: Any) -> None:
     _BEFORE_THE_POOL.name = name  # for logs
 
 
-def end_fork(error: BaseException | None) -> NoReturn:
+class EndForks:
+    """A block out of which only the process comes that went into it; what was forked in it ends there."""
+
+    __slots__ = ("_process",)
+
+    def __enter__(self) -> None:
+        self._process = os.getpid()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if os.getpid() != self._process:
+            _end(error)
+
+
+def _end(error: BaseException | None) -> NoReturn:
     """End a process that a task forked and that came back as if it were the task, as Python ends a forked process.
 
     The slot, its connection and the outcome of the task are those of the process that forked it.
