@@ -33,14 +33,18 @@ def use(url: str) -> list[object]:
 
 def test_next_test_gets_the_same_ledger_as_good_as_new(ledgers: LedgerFactory) -> None:
     """All rows are gone and all numbers start again."""
-    with ledgers.ledger() as first:
-        before = use(first)
+    pairs = []
+    for _ in range(5):  # where autovacuum gathers statistics in between, a ledger is rightly used up
+        with ledgers.ledger() as first:
+            before = use(first)
+        with ledgers.ledger() as second:
+            after = use(second)
+        assert before == after
+        pairs.append((first, second))
+        if first == second:
+            break
 
-    with ledgers.ledger() as second:
-        after = use(second)
-
-    assert first == second
-    assert before == after
+    assert pairs[-1][0] == pairs[-1][1]
 
 
 @pytest.mark.parametrize(
